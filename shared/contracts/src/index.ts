@@ -1,0 +1,25 @@
+export type { ApiKeyRecord, Role } from './api-key.ts';
+export { roles } from './api-key.ts';
+export type { ErrorBody, ErrorCode, ErrorOptions, ErrorType } from './errors.ts';
+export { errorTable, InkwellError } from './errors.ts';
+export type {
+  Choice,
+  FinishReason,
+  GenerationSpec,
+  JobKey,
+  JobOutcome,
+  JobRecord,
+  JobResult,
+  JobState,
+  LogprobsBlock,
+  NewJob,
+  Priority,
+  SamplingSpec,
+  TerminalState,
+  Usage,
+} from './job.ts';
+export { canTransition, isTerminal, jobKey, jobStates, jobTransitions, priorities, terminalStates } from './job.ts';
+export type { DeltaEvent, JobEvent, NewJobEvent, QueuedEvent, StartedEvent, TerminalEvent } from './job-event.ts';
+export { isTerminalEvent } from './job-event.ts';
+export type { JobMessage } from './job-message.ts';
+export { jobMessageSchema } from './job-message.ts';

@@ -1,0 +1,24 @@
+/**
+ * What travels over the bus for a job: a small header, enough to choose what runs next without reading the job itself. The record and its
+ * prompt stay in the job store.
+ */
+import { z } from 'zod';
+import { type JobKey, priorities } from './job.ts';
+
+export const jobMessageSchema = z.strictObject({
+  version: z.literal(1),
+  key: z
+    .string()
+    .min(3)
+    .transform((value) => value as JobKey),
+  tenant: z.string().min(1),
+  model: z.string().min(1),
+  priority: z.enum(priorities),
+  /** Tokens the job may take; what deficit round-robin counts. */
+  costTokens: z.int().positive(),
+  /** Unix milliseconds. */
+  createdAt: z.number(),
+  deadlineAt: z.number().nullable(),
+});
+
+export type JobMessage = z.infer<typeof jobMessageSchema>;

@@ -1,0 +1,51 @@
+/**
+ * The process's Prometheus metrics. Names and buckets of the inference metrics follow vLLM's, under the prefix `inkwell_`, so that existing
+ * dashboards need only the prefix changed. Rooms receive a `Metrics` and observe; nobody keeps a registry of their own.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+const latencyBuckets = [
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80,
+];
+const tokenBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 4096];
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry, prefix: 'inkwell_' });
+  const registers = [registry];
+  const histogram = (name: string, help: string, buckets: number[], labelNames: string[] = []) =>
+    new Histogram({ name: `inkwell_${name}`, help, buckets, labelNames, registers });
+  const counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name: `inkwell_${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name: `inkwell_${name}`, help, labelNames, registers });
+  return {
+    registry,
+    httpRequests: counter('http_requests_total', 'HTTP requests answered.', ['method', 'route', 'status']),
+    httpDuration: histogram('http_request_duration_seconds', 'Time to the end of the answer.', latencyBuckets, [
+      'method',
+      'route',
+    ]),
+    errors: counter('errors_total', 'Errors answered, by code.', ['code']),
+    openStreams: gauge('open_streams', 'SSE streams open now.'),
+    jobsAccepted: counter('jobs_accepted_total', 'Jobs made durable.', ['priority']),
+    jobsFinished: counter('request_success_total', 'Jobs that reached a terminal state.', ['state']),
+    queued: gauge('num_requests_waiting', 'Jobs waiting.', ['priority']),
+    running: gauge('num_requests_running', 'Jobs in the engine.'),
+    kvCacheUsage: gauge('kv_cache_usage_perc', 'KV blocks in use, 0 to 1.'),
+    promptTokens: counter('prompt_tokens_total', 'Prompt tokens processed.'),
+    generationTokens: counter('generation_tokens_total', 'Tokens generated.'),
+    promptTokensPerRequest: histogram('request_prompt_tokens', 'Prompt tokens per job.', tokenBuckets),
+    generationTokensPerRequest: histogram('request_generation_tokens', 'Generated tokens per job.', tokenBuckets),
+    queueTime: histogram('request_queue_time_seconds', 'Acceptance to start.', latencyBuckets),
+    timeToFirstToken: histogram('time_to_first_token_seconds', 'Acceptance to first token.', latencyBuckets),
+    interTokenLatency: histogram('inter_token_latency_seconds', 'Time between tokens of a sequence.', latencyBuckets),
+    e2eLatency: histogram('e2e_request_latency_seconds', 'Acceptance to terminal event.', latencyBuckets),
+    stepDuration: histogram('engine_step_duration_seconds', 'One engine step.', latencyBuckets),
+    engineRestarts: counter('engine_restarts_total', 'Engine processes started again after a crash.'),
+    deadLetters: counter('dead_letters_total', 'Jobs given up on.'),
+    staleWrites: counter('stale_writes_total', 'Writes refused because a newer fence exists.'),
+  };
+}

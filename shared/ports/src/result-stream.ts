@@ -1,0 +1,23 @@
+/**
+ * The numbered, replayable story of each job. Promises: events are numbered 1, 2, 3 … without a gap; an append is all or nothing, checks
+ * fence and place in one atomic step and is durable when it resolves; nothing follows a terminal event; what was read once reads the same
+ * for ever (until retention). Not promised: that followers see an event in the same instant it was appended.
+ */
+import type { JobEvent, JobKey, NewJobEvent } from '@inkwell/contracts';
+
+export interface ResultStream {
+  /**
+   * Appends events numbered from `afterSeq` + 1. `stale` when `fence` isn't the job's newest fence (0 = never leased), when `afterSeq` isn't
+   * the last number, or when the story has ended; then nothing is written.
+   */
+  append(key: JobKey, fence: number, afterSeq: number, events: readonly NewJobEvent[]): Promise<'ok' | 'stale'>;
+  /** Events with a number above `afterSeq`, in order, at most `limit`. */
+  read(key: JobKey, afterSeq: number, limit: number): Promise<JobEvent[]>;
+  /** The last event, if any. */
+  last(key: JobKey): Promise<JobEvent | undefined>;
+  /**
+   * Replays what lies after `afterSeq`, then follows live; ends after the terminal event (also when that is already behind `afterSeq`), or
+   * quietly when the signal aborts.
+   */
+  follow(key: JobKey, afterSeq: number, signal: AbortSignal): AsyncIterable<JobEvent>;
+}
