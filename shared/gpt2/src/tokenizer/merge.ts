@@ -1,0 +1,93 @@
+/**
+ * Byte-pair encoding of one piece: repeatedly joins the adjacent pair with the best (lowest) merge rank, leftmost first
+ * among equals (Sennrich, Haddow, Birch 2016). A linked list and a heap make it O(n log n), so that a megabyte without
+ * a space costs a second, not hours.
+ */
+
+/** Every merge as (left id, right id) → rank, and the id each rank produces. */
+export interface MergeTable {
+  /** Keyed by `left * 2^20 + right`. */
+  readonly ranks: ReadonlyMap<number, number>;
+  readonly results: Int32Array;
+}
+
+export const PAIR_FACTOR = 1 << 20;
+
+/** A binary min-heap of numbers over one growing array. */
+class MinHeap {
+  readonly #items: number[] = [];
+
+  push(item: number): void {
+    const items = this.#items;
+    let at = items.length;
+    items.push(item);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (items[parent]! <= item) break;
+      items[at] = items[parent]!;
+      at = parent;
+    }
+    items[at] = item;
+  }
+
+  pop(): number | undefined {
+    const items = this.#items;
+    const top = items[0];
+    const item = items.pop();
+    if (item === undefined || items.length === 0) return top;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= items.length) break;
+      if (child + 1 < items.length && items[child + 1]! < items[child]!) child++;
+      if (items[child]! >= item) break;
+      items[at] = items[child]!;
+      at = child;
+    }
+    items[at] = item;
+    return top;
+  }
+}
+
+/** Positions fit in 31 bits, ranks in 21: rank * 2^31 + position orders by rank, then by position, exactly. */
+const POSITION_FACTOR = 2 ** 31;
+
+/**
+ * @param symbols [n] token id of each byte of the piece; overwritten
+ * @returns the ids left after all merges
+ */
+export function mergeSymbols(symbols: Int32Array, table: MergeTable): Int32Array {
+  const length = symbols.length;
+  const next = new Int32Array(length);
+  const previous = new Int32Array(length);
+  const heap = new MinHeap();
+  const rankAt = (left: number): number => {
+    const right = next[left]!;
+    if (right >= length) return -1;
+    return table.ranks.get(symbols[left]! * PAIR_FACTOR + symbols[right]!) ?? -1;
+  };
+  const offer = (left: number): void => {
+    const rank = rankAt(left);
+    if (rank >= 0) heap.push(rank * POSITION_FACTOR + left);
+  };
+  for (let i = 0; i < length; i++) {
+    next[i] = i + 1;
+    previous[i] = i - 1;
+  }
+  for (let i = 0; i + 1 < length; i++) offer(i);
+
+  for (let item = heap.pop(); item !== undefined; item = heap.pop()) {
+    const rank = Math.floor(item / POSITION_FACTOR);
+    const left = item - rank * POSITION_FACTOR;
+    // An entry goes stale when either of its symbols has merged since; its pair then no longer has this rank.
+    if (symbols[left] === -1 || rankAt(left) !== rank) continue;
+    const right = next[left]!;
+    symbols[left] = table.results[rank]!;
+    symbols[right] = -1;
+    next[left] = next[right]!;
+    if (next[left]! < length) previous[next[left]!] = left;
+    if (previous[left]! >= 0) offer(previous[left]!);
+    offer(left);
+  }
+  return symbols.filter((symbol) => symbol !== -1);
+}

@@ -1,0 +1,53 @@
+/**
+ * Decodes UTF-8 that arrives in arbitrary slices, as tokens do. It never gives out part of a character, holds back at
+ * most three bytes, and the concatenation of its output equals decoding all bytes at once: malformed bytes become
+ * U+FFFD by the "maximal subpart" practice (Unicode 17, section 3.9; WHATWG Encoding, UTF-8 decoder).
+ */
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** How many bytes the sequence that `lead` begins should have; 0 if none can begin with it. */
+function sequenceLength(lead: number): number {
+  if (lead >= 0xc2 && lead <= 0xdf) return 2;
+  if (lead >= 0xe0 && lead <= 0xef) return 3;
+  return lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
+}
+
+/** Whether `second` may follow `lead` (Unicode 17, table 3-7: excludes overlong forms, surrogates, > U+10FFFF). */
+function isValidSecond(lead: number, second: number): boolean {
+  const low = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+  const high = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+  return second >= low && second <= high;
+}
+
+/** Length of the unfinished but so far valid character at the end of `bytes`: 0 to 3. */
+function unfinishedLength(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const lead = bytes[bytes.length - back]!;
+    if (lead >= 0x80 && lead <= 0xbf) continue;
+    if (sequenceLength(lead) <= back) return 0;
+    return back === 1 || isValidSecond(lead, bytes[bytes.length - back + 1]!) ? back : 0;
+  }
+  return 0;
+}
+
+export class Utf8StreamDecoder {
+  #pending = new Uint8Array(0);
+
+  /** Text completed by these bytes; '' while a character is unfinished. */
+  write(bytes: Uint8Array): string {
+    const joined = new Uint8Array(this.#pending.length + bytes.length);
+    joined.set(this.#pending);
+    joined.set(bytes, this.#pending.length);
+    const complete = joined.length - unfinishedLength(joined);
+    this.#pending = joined.slice(complete);
+    return decoder.decode(joined.subarray(0, complete));
+  }
+
+  /** Ends the text: an unfinished character becomes U+FFFD. The decoder can then be used anew. */
+  flush(): string {
+    const rest = decoder.decode(this.#pending);
+    this.#pending = new Uint8Array(0);
+    return rest;
+  }
+}
