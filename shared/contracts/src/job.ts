@@ -144,6 +144,8 @@ export interface JobRecord {
   startedAt: number | null;
   finishedAt: number | null;
   deadlineAt: number | null;
+  /** What becomes of it when the client that follows it goes away. */
+  onDisconnect: 'continue' | 'cancel';
   /** Times a worker began or continued it. */
   attempts: number;
   /** 1-based arrival number inside its priority; given by the store at creation. */
