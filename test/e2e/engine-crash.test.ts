@@ -1,0 +1,56 @@
+/** The engine process alone dies by SIGKILL while a client reads its stream: the stream just continues, on the same connection. */
+import { execFileSync } from 'node:child_process';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { InkwellProcess, testKey } from '../support/inkwell-process.ts';
+import { collectStream, textOf } from '../support/sse.ts';
+
+const inkwell = new InkwellProcess();
+beforeAll(async () => {
+  await inkwell.start();
+});
+afterAll(() => inkwell.dispose());
+
+const request = {
+  model: 'inkwell-small',
+  prompt: 'Once more the',
+  max_tokens: 300,
+  seed: 11,
+  temperature: 1,
+  ignore_eos: true,
+};
+const headers = { authorization: `Bearer ${testKey}` };
+
+function enginePids(): number[] {
+  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
+  return rows
+    .map((row) => row.trim().split(/\s+/).map(Number))
+    .filter(([, parent]) => parent === inkwell.pid)
+    .map(([pid]) => pid ?? 0);
+}
+
+it('continues the stream, byte-equal, without the client reconnecting', async () => {
+  const put = (id: string) => inkwell.request(`/v1/jobs/${id}`, { method: 'PUT', body: request });
+  const follow = (id: string) =>
+    collectStream(() => `${inkwell.url}/v1/jobs/${id}/events`, headers, AbortSignal.timeout(50_000));
+  expect((await put('calm')).status).toBe(202);
+  const calm = await follow('calm');
+
+  expect((await put('rough')).status).toBe(202);
+  const rough = follow('rough');
+  let killed = false;
+  const watcher = await fetch(`${inkwell.url}/v1/jobs/rough/events`, { headers });
+  for await (const chunk of watcher.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    if (!killed && chunk.includes('job.delta')) {
+      const pids = enginePids();
+      expect(pids).toHaveLength(1);
+      for (const pid of pids) process.kill(pid, 'SIGKILL');
+      killed = true;
+    }
+  }
+  const { events, reconnects } = await rough;
+  expect(killed).toBe(true);
+  expect(reconnects).toBe(0);
+  expect(events.at(-1)?.type).toBe('job.completed');
+  expect(events.filter((event) => event.type === 'job.started').length).toBeGreaterThanOrEqual(2);
+  expect(textOf(events)).toBe(textOf(calm.events));
+});
