@@ -4,6 +4,8 @@ export type { EmbeddedConfig } from './config.ts';
 export { readEmbeddedConfig, renderEnvironmentExample } from './config.ts';
 export type { ErrorBody, ErrorCode, ErrorOptions, ErrorType } from './errors.ts';
 export { errorTable, InkwellError } from './errors.ts';
+export type { FoldedEvents } from './fold-events.ts';
+export { foldEvents, joinLogprobs } from './fold-events.ts';
 export type {
   Choice,
   FinishReason,
