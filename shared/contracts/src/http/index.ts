@@ -1,0 +1,34 @@
+/** The HTTP contract: one schema per request and answer. Validation, types and the OpenAPI document all come from these. */
+export {
+  type CompletionRequest,
+  choiceSchema,
+  completionRequestSchema,
+  completionSchema,
+  generateRequestSchema,
+  generateTemperature,
+} from './completion.ts';
+export { errorAnswerSchema, problemSchema } from './error.ts';
+export { defaultMaxTokens, type GenerationRequest, maxSequences } from './generation.ts';
+export { healthStatusSchema, probeSchema, versionSchema } from './health.ts';
+export {
+  type JobResource,
+  jobCancelAnswerSchema,
+  jobCancelFilterSchema,
+  jobEventSchema,
+  jobEventsQuerySchema,
+  jobGetQuerySchema,
+  jobIdSchema,
+  jobListQuerySchema,
+  jobListSchema,
+  jobRequestSchema,
+  jobSchema,
+  maxWaitSeconds,
+} from './job.ts';
+export { modelListSchema, modelSchema } from './model.ts';
+export type { Prompt } from './prompt.ts';
+export {
+  detokenizationSchema,
+  detokenizeRequestSchema,
+  tokenizationSchema,
+  tokenizeRequestSchema,
+} from './tokens.ts';
