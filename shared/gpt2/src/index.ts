@@ -2,6 +2,9 @@
 export { createNullBackend, type NullBackendOptions } from './backends/null.ts';
 export { type Activation, type Gpt2Config, parseConfig } from './config.ts';
 export { ModelError } from './errors.ts';
+export { type RandomModelOptions, writeRandomModel } from './random-model.ts';
+export { SafetensorsFile } from './safetensors/reader.ts';
+export { type TensorToWrite, writeSafetensors } from './safetensors/writer.ts';
 export type { TokenLogprob } from './sampling/logprobs.ts';
 export type { ResolvedParameters, SamplingParameters } from './sampling/parameters.ts';
 export type { History } from './sampling/penalties.ts';

@@ -5,8 +5,8 @@
  */
 
 const LOG2E = Math.LOG2E;
-const LN2_HIGH = 6.9314718036912381649e-1;
-const LN2_LOW = 1.90821492927058770002e-10;
+const LN2_HIGH = 0.6931471803691238;
+const LN2_LOW = 1.9082149292705877e-10;
 /** Adding and subtracting 1.5·2^52 rounds a small double to the nearest integer. */
 const ROUNDER = 6755399441055744;
 

@@ -1,0 +1,109 @@
+/**
+ * The `ModelBackend` port on TensorFlow.js with the wasm backend. Keeps the port's promise of batch invariance because
+ * every kernel computes each row alone, in one fixed order (see assembly/). `forward` runs to completion on the calling
+ * thread: give the engine a process of its own.
+ */
+import type { ModelBackend, ModelBackendInfo, StepBatch } from '@inkwell/ports';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Gpt2Config } from '../../config.ts';
+import { type Gpt2Weights, gpt2 } from '../../model.ts';
+import type { SafetensorsFile } from '../../safetensors/reader.ts';
+import { type LoadProgress, loadWeights } from './load-weights.ts';
+import type { KvCache, Workshop } from './ops.ts';
+import { stepTensors } from './step-tensors.ts';
+import { type TfjsRuntime, tfjsRuntime } from './tfjs-runtime.ts';
+import { createThreadPool, defaultThreads, type ThreadPool } from './thread-pool.ts';
+
+export interface TfjsWasmOptions {
+  /** Threads including the main one; as many as there are cores, at most 4, by default. */
+  readonly threads?: number;
+  /** Positions per KV block; 16 by default. */
+  readonly blockSize?: number;
+  /** KV blocks in all; by default enough for 16 sequences of full length. */
+  readonly blockCount?: number;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+const DEFAULT_SEQUENCES = 16;
+
+function createCaches(config: Gpt2Config, blockSize: number, blockCount: number): KvCache[] {
+  const shape: [number, number, number, number] = [blockCount, config.n_head, blockSize, config.n_embd / config.n_head];
+  return Array.from({ length: config.n_layer }, () => ({ keys: tf.zeros(shape), values: tf.zeros(shape) }));
+}
+
+function createWorkshop(config: Gpt2Config, pool: ThreadPool, runtime: TfjsRuntime): Workshop {
+  return {
+    control: pool.control,
+    threads: pool.threads,
+    sums: tf.zeros([pool.threads, runtime.kernels.linearScratchBytes() / 4]),
+    scores: tf.zeros([pool.threads, Math.ceil(config.n_positions / 4) * 4]),
+  };
+}
+
+/** The rows of a tensor [n, width], copied out of the heap. */
+function copyRows(runtime: TfjsRuntime, matrix: tf.Tensor2D): Float32Array[] {
+  const [rows, width] = matrix.shape;
+  const start = runtime.backend.getMemoryOffset(matrix.dataId);
+  return Array.from({ length: rows }, (_, row) =>
+    new Float32Array(runtime.memory.buffer, start + row * width * 4, width).slice(),
+  );
+}
+
+interface Parts {
+  readonly runtime: TfjsRuntime;
+  readonly pool: ThreadPool;
+  readonly weights: Gpt2Weights;
+  readonly caches: readonly KvCache[];
+  readonly workshop: Workshop;
+}
+
+function assemble(info: ModelBackendInfo, { runtime, pool, weights, caches, workshop }: Parts): ModelBackend {
+  let disposed = false;
+  return {
+    info,
+    async forward(batch: StepBatch): Promise<Float32Array[]> {
+      if (disposed) throw new Error('the model backend was disposed');
+      return tf.tidy(() => {
+        const step = stepTensors(batch, info);
+        const logits = gpt2(workshop, weights, caches, step, tf.tensor1d(batch.logitsRows, 'int32'));
+        return copyRows(runtime, logits);
+      });
+    },
+    async dispose(): Promise<void> {
+      if (disposed) return;
+      disposed = true;
+      await pool.dispose();
+      tf.dispose([weights, caches, workshop] as unknown as tf.TensorContainer);
+    },
+  };
+}
+
+/**
+ * @throws ModelError if the weights do not fit the configuration
+ * @throws RangeError if the KV cache does not fit the 4 GiB heap
+ */
+export async function createTfjsWasmBackend(
+  file: SafetensorsFile,
+  config: Gpt2Config,
+  options: TfjsWasmOptions = {},
+): Promise<ModelBackend> {
+  const { threads = defaultThreads(), blockSize = 16, onProgress = () => {} } = options;
+  const blockCount = options.blockCount ?? DEFAULT_SEQUENCES * Math.ceil(config.n_positions / blockSize);
+  const runtime = await tfjsRuntime();
+  const weights = await loadWeights(file, config, onProgress);
+  const caches = createCaches(config, blockSize, blockCount);
+  const pool = await createThreadPool(runtime, threads);
+  const workshop = createWorkshop(config, pool, runtime);
+  const shortfall = pool.shortfall === undefined ? '' : `, fewer threads than asked for: ${pool.shortfall}`;
+  const info: ModelBackendInfo = {
+    name: 'tfjs-wasm',
+    device: `cpu (WebAssembly SIMD${shortfall})`,
+    threads: pool.threads,
+    quantization: 'none',
+    blockSize,
+    blockCount,
+    vocabSize: config.vocab_size,
+    contextLength: config.n_positions,
+  };
+  return assemble(info, { runtime, pool, weights, caches, workshop });
+}

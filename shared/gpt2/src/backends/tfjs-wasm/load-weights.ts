@@ -1,0 +1,115 @@
+/**
+ * Reads a checkpoint's tensors into TensorFlow.js tensors, packed for the kernels. Accepts names with and without the
+ * `transformer.` prefix and ignores the causal-mask buffers old checkpoints carry. On failure everything already
+ * loaded is freed and the error names the tensor.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Gpt2Config } from '../../config.ts';
+import { ModelError } from '../../errors.ts';
+import type { BlockWeights, Gpt2Weights } from '../../model.ts';
+import type { SafetensorsFile } from '../../safetensors/reader.ts';
+import { modelTensors } from '../../tensor-names.ts';
+import type { LayerNormWeights, LinearWeights } from './ops.ts';
+import { packColumns, packRows } from './pack.ts';
+
+export interface LoadProgress {
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+  /** The tensor just loaded. */
+  readonly tensor: string;
+}
+
+class WeightLoader {
+  readonly #file: SafetensorsFile;
+  readonly #config: Gpt2Config;
+  readonly #onProgress: (progress: LoadProgress) => void;
+  readonly #shapes: ReadonlyMap<string, readonly number[]>;
+  readonly #totalBytes: number;
+  #loadedBytes = 0;
+
+  constructor(file: SafetensorsFile, config: Gpt2Config, onProgress: (progress: LoadProgress) => void) {
+    this.#file = file;
+    this.#config = config;
+    this.#onProgress = onProgress;
+    this.#shapes = new Map(modelTensors(config).map(({ name, shape }) => [name, shape]));
+    this.#totalBytes = [...this.#shapes.values()].reduce(
+      (sum, shape) => sum + 4 * tf.util.sizeFromShape([...shape]),
+      0,
+    );
+  }
+
+  async #read(name: string): Promise<Float32Array> {
+    const prefixed = `transformer.${name}`;
+    const shape = this.#shapes.get(name)!;
+    const values = await this.#file.read(this.#file.find(prefixed) ? prefixed : name, shape);
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0)
+      throw new ModelError(`safetensors: tensor ${name}: value ${bad} is ${values[bad]}; the file is damaged`);
+    this.#loadedBytes += values.byteLength;
+    this.#onProgress({ loadedBytes: this.#loadedBytes, totalBytes: this.#totalBytes, tensor: name });
+    return values;
+  }
+
+  async #layerNorm(name: string): Promise<LayerNormWeights> {
+    const weight = tf.tensor1d(await this.#read(`${name}.weight`));
+    const bias = tf.tensor1d(await this.#read(`${name}.bias`));
+    return { weight, bias, epsilon: this.#config.layer_norm_epsilon };
+  }
+
+  async #linear(name: string): Promise<LinearWeights> {
+    const [nIn, nOut] = this.#shapes.get(`${name}.weight`) as [number, number];
+    const weight = tf.tensor3d(packColumns(await this.#read(`${name}.weight`), nIn, nOut), [
+      Math.ceil(nOut / 8),
+      nIn,
+      8,
+    ]);
+    const bias = new Float32Array(Math.ceil(nOut / 8) * 8);
+    bias.set(await this.#read(`${name}.bias`));
+    return { weight, bias: tf.tensor1d(bias), n_out: nOut };
+  }
+
+  async #embedding(name: string): Promise<tf.Tensor3D> {
+    const [rows, width] = this.#shapes.get(name) as [number, number];
+    return tf.tensor3d(packRows(await this.#read(name), width, rows), [Math.ceil(rows / 8), width, 8]);
+  }
+
+  async #block(layer: number): Promise<BlockWeights> {
+    const { n_embd, n_head, scale_attn_weights, scale_attn_by_inverse_layer_idx, activation } = this.#config;
+    const headScale = scale_attn_weights ? 1 / Math.sqrt(n_embd / n_head) : 1;
+    return {
+      ln_1: await this.#layerNorm(`h.${layer}.ln_1`),
+      attn: {
+        c_attn: await this.#linear(`h.${layer}.attn.c_attn`),
+        c_proj: await this.#linear(`h.${layer}.attn.c_proj`),
+        scale: headScale / (scale_attn_by_inverse_layer_idx ? layer + 1 : 1),
+      },
+      ln_2: await this.#layerNorm(`h.${layer}.ln_2`),
+      mlp: {
+        c_fc: await this.#linear(`h.${layer}.mlp.c_fc`),
+        c_proj: await this.#linear(`h.${layer}.mlp.c_proj`),
+        activation,
+      },
+    };
+  }
+
+  async load(): Promise<Gpt2Weights> {
+    const { n_layer, vocab_size, tie_word_embeddings } = this.#config;
+    const wte = await this.#embedding('wte.weight');
+    const wpe = tf.tensor2d(await this.#read('wpe.weight'), [this.#config.n_positions, this.#config.n_embd]);
+    const h: BlockWeights[] = [];
+    for (let layer = 0; layer < n_layer; layer++) h.push(await this.#block(layer));
+    const ln_f = await this.#layerNorm('ln_f');
+    const weight = tie_word_embeddings ? wte : await this.#embedding('lm_head.weight');
+    const lm_head = { weight, bias: tf.zeros<tf.Rank.R1>([weight.shape[0] * 8]), n_out: vocab_size };
+    return { wte, wpe, h, ln_f, lm_head };
+  }
+}
+
+/** @throws ModelError naming the tensor that is missing, misshapen, of another dtype or not finite */
+export function loadWeights(
+  file: SafetensorsFile,
+  config: Gpt2Config,
+  onProgress: (progress: LoadProgress) => void,
+): Promise<Gpt2Weights> {
+  return new WeightLoader(file, config, onProgress).load();
+}

@@ -1,0 +1,168 @@
+/**
+ * Registers our kernels with TensorFlow.js under the backend name 'wasm', so that its engine tracks and frees their
+ * outputs like those of its own. Each only looks up addresses, sizes the chunks and calls kernels.wasm.
+ */
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Kernels } from './kernels.ts';
+
+/** Inputs and attributes arrive as the engine passes them on; ops.ts is the only caller and types both. */
+type KernelArguments = { inputs: tf.NamedTensorInfoMap; attrs?: tf.NamedAttrMap; backend: unknown };
+
+/** Below this much work, in multiply-adds, a chunk is not worth handing to another thread. */
+const WORK_PER_CHUNK = 1 << 16;
+
+interface Call {
+  /** Address of an input; 0 if it was not given. */
+  at(name: string): number;
+  shape(name: string): number[];
+  number(name: string): number;
+  output(shape: number[]): { info: tf.TensorInfo; at: number };
+}
+
+function call({ inputs, attrs, backend }: KernelArguments): Call {
+  const wasm = backend as BackendWasm;
+  return {
+    at: (name) => (inputs[name] ? wasm.getMemoryOffset(inputs[name].dataId) : 0),
+    shape: (name) => inputs[name]!.shape,
+    number: (name) => attrs![name] as number,
+    output(shape) {
+      const info = wasm.makeOutput(shape, 'float32');
+      return { info, at: wasm.getMemoryOffset(info.dataId) };
+    },
+  };
+}
+
+/** Items per chunk so that a chunk holds at least WORK_PER_CHUNK, but everyone gets several to even out. */
+function perChunk(items: number, workPerItem: number, threads: number): number {
+  const smallest = Math.ceil(WORK_PER_CHUNK / workPerItem);
+  return Math.max(1, Math.min(items, Math.max(smallest, Math.ceil(items / (threads * 8)))));
+}
+
+function embed(kernels: Kernels, c: Call): tf.TensorInfo {
+  const [rows, width] = [c.shape('tokens')[0]!, c.shape('wpe')[1]!];
+  const out = c.output([rows, width]);
+  const rowsPerChunk = perChunk(rows, width * 4, c.number('threads'));
+  kernels.embed(
+    c.number('control'),
+    c.at('tokens'),
+    c.at('positions'),
+    c.at('wte'),
+    c.at('wpe'),
+    out.at,
+    rows,
+    width,
+    rowsPerChunk,
+  );
+  return out.info;
+}
+
+function layerNorm(kernels: Kernels, c: Call): tf.TensorInfo {
+  const [rows, width] = c.shape('x') as [number, number];
+  const out = c.output([rows, width]);
+  const rowsPerChunk = perChunk(rows, width * 4, c.number('threads'));
+  kernels.layerNorm(
+    c.number('control'),
+    c.at('x'),
+    c.at('gain'),
+    c.at('bias'),
+    out.at,
+    c.number('epsilon'),
+    rows,
+    width,
+    rowsPerChunk,
+  );
+  return out.info;
+}
+
+function linear(kernels: Kernels, c: Call): tf.TensorInfo {
+  const [rows, depth] = c.shape('x') as [number, number];
+  const columns = c.number('columns');
+  const panels = c.shape('weight')[0]!;
+  const out = c.output([rows, columns]);
+  const panelsPerChunk = perChunk(panels, depth * 8 * Math.min(rows, 64), c.number('threads'));
+  kernels.linear(
+    c.number('control'),
+    c.at('x'),
+    c.at('weight'),
+    c.at('bias'),
+    c.at('residual'),
+    out.at,
+    c.at('scratch'),
+    rows,
+    depth,
+    columns,
+    c.number('activation'),
+    panelsPerChunk,
+  );
+  return out.info;
+}
+
+/** Writes the caches in place; its output is an empty tensor because the engine wants one. */
+function storeKv(kernels: Kernels, c: Call): tf.TensorInfo {
+  const rows = c.shape('slots')[0]!;
+  const [, heads, blockSize, headWidth] = c.shape('keys') as [number, number, number, number];
+  const rowsPerChunk = perChunk(rows, heads * headWidth * 2, c.number('threads'));
+  kernels.storeKv(
+    c.number('control'),
+    c.at('qkv'),
+    c.at('slots'),
+    c.at('keys'),
+    c.at('values'),
+    rows,
+    heads,
+    headWidth,
+    blockSize,
+    rowsPerChunk,
+  );
+  return c.output([0]).info;
+}
+
+function attention(kernels: Kernels, c: Call): tf.TensorInfo {
+  const rows = c.shape('positions')[0]!;
+  const [, heads, blockSize, headWidth] = c.shape('keys') as [number, number, number, number];
+  const tableWidth = c.shape('tables')[1]!;
+  const scratchWidth = c.shape('scratch')[1]!;
+  const out = c.output([rows, heads * headWidth]);
+  const itemsPerChunk = perChunk(rows * heads, c.number('meanLength') * headWidth * 2, c.number('threads'));
+  kernels.attention(
+    c.number('control'),
+    c.at('qkv'),
+    c.at('keys'),
+    c.at('values'),
+    c.at('tables'),
+    c.at('sequences'),
+    c.at('positions'),
+    out.at,
+    c.at('scratch'),
+    c.number('scale'),
+    rows,
+    heads,
+    headWidth,
+    blockSize,
+    tableWidth,
+    scratchWidth,
+    itemsPerChunk,
+  );
+  return out.info;
+}
+
+/** Kernel names as the engine knows them. */
+export const KERNEL_NAMES = {
+  embed: 'InkwellEmbed',
+  layerNorm: 'InkwellLayerNorm',
+  linear: 'InkwellLinear',
+  storeKv: 'InkwellStoreKv',
+  attention: 'InkwellPagedAttention',
+} as const;
+
+export function registerKernels(kernels: Kernels): void {
+  const implementations = { embed, layerNorm, linear, storeKv, attention };
+  for (const key of Object.keys(implementations) as (keyof typeof implementations)[]) {
+    tf.registerKernel({
+      kernelName: KERNEL_NAMES[key],
+      backendName: 'wasm',
+      kernelFunc: (given) => implementations[key](kernels, call(given as KernelArguments)),
+    });
+  }
+}
