@@ -1,0 +1,54 @@
+/**
+ * The embedded edition's ports over one SQLite file. One process owns the directory; what any port acknowledged survives kill -9. Use it on
+ * a local disk only.
+ */
+import type { Clock, IdempotencyStore, JobBus, JobStore, KeyStore, Lease, ResultStream } from '@inkwell/ports';
+import { type Database, openDatabase, type StoreLog } from './database.ts';
+import { createIdempotencyStore } from './idempotency-store.ts';
+import { createJobBus } from './job-bus.ts';
+import { createJobStore } from './job-store.ts';
+import { createKeyStore } from './key-store.ts';
+import { createLease } from './lease.ts';
+import { createResultStream } from './result-stream.ts';
+import { prune } from './retention.ts';
+
+export type { StoreLog } from './database.ts';
+
+export interface EmbeddedStoreOptions {
+  /** Created if need be; belongs to this process until `close`. */
+  directory: string;
+  clock: Clock;
+  log?: StoreLog;
+}
+
+export interface EmbeddedStore {
+  jobStore: JobStore;
+  resultStream: ResultStream;
+  lease: Lease;
+  jobBus: JobBus;
+  keyStore: KeyStore;
+  idempotencyStore: IdempotencyStore;
+  /** Removes jobs finished before then (Unix ms) with their events, and idempotency keys past their time. Answers the jobs removed. */
+  prune(beforeMs: number): Promise<number>;
+  /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
+  close(): Promise<void>;
+}
+
+/** Throws an Error worded for the operator when the directory is in use, damaged or from a newer version. */
+export async function openEmbeddedStore({ directory, clock, log }: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+  const database = await openDatabase(directory, log);
+  return assemble(database, clock, log);
+}
+
+function assemble(database: Database, clock: Clock, log: StoreLog | undefined): EmbeddedStore {
+  return {
+    jobStore: createJobStore(database),
+    resultStream: createResultStream(database, clock),
+    lease: createLease(database, clock),
+    jobBus: createJobBus(database, clock, log),
+    keyStore: createKeyStore(database),
+    idempotencyStore: createIdempotencyStore(database, clock),
+    prune: (beforeMs) => prune(database, clock, beforeMs),
+    close: () => database.close(),
+  };
+}

@@ -1,0 +1,18 @@
+/** Everything the writer thread can do to the store, by name. */
+import { apiKeyOperations } from './api-keys.ts';
+import { deliveryOperations } from './deliveries.ts';
+import { eventOperations } from './events.ts';
+import { idempotencyOperations } from './idempotency.ts';
+import { jobOperations } from './jobs.ts';
+import { leaseOperations } from './leases.ts';
+import { retentionOperations } from './retention.ts';
+
+export const operations = {
+  ...jobOperations,
+  ...eventOperations,
+  ...leaseOperations,
+  ...deliveryOperations,
+  ...idempotencyOperations,
+  ...apiKeyOperations,
+  ...retentionOperations,
+};

@@ -1,0 +1,19 @@
+/** Retention: removes in small batches, so that a large backlog never holds up the writes of living jobs. */
+import type { Clock } from '@inkwell/ports';
+import type { Database } from './database.ts';
+
+const batchSize = 200;
+/** A story is begun in the same commit as its job; one that is this old and has no job never gets one. */
+const storyGraceMs = 10 * 60 * 1000;
+
+/** Removes jobs finished before `beforeMs` (Unix ms) with all that belongs to them; answers how many. */
+export async function prune(database: Database, clock: Clock, beforeMs: number): Promise<number> {
+  let removed = 0;
+  for (;;) {
+    const now = clock.now();
+    const input = { finishedBefore: beforeMs, storiesBefore: now - storyGraceMs, now, limit: batchSize };
+    const { jobs, stories, idempotencyKeys } = await database.write('pruneBatch', input);
+    removed += jobs;
+    if (jobs + stories + idempotencyKeys === 0) return removed;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The tables, as a list of migrations: entry n brings a store from version n to n + 1, and `user_version` says where a file stands. Entries
+ * are never edited once released. Times are Unix milliseconds; counters move in the same transaction as the rows they count.
+ */
+import type { Connection } from './connection.ts';
+
+/** "Ink!": marks the file as ours, so that another program's database is never altered. */
+const applicationId = 0x496e6b21;
+
+const first = `
+  CREATE TABLE jobs (
+    key TEXT NOT NULL PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,
+    fence INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    started_at REAL,
+    finished_at REAL,
+    error TEXT,
+    result TEXT,
+    given TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX jobs_by_creation ON jobs (tenant, created_at, key, state);
+  CREATE INDEX jobs_waiting ON jobs (created_at, key) WHERE state = 'queued';
+  CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
+
+  CREATE TABLE job_metadata (
+    tenant TEXT NOT NULL,
+    pair TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    key TEXT NOT NULL,
+    PRIMARY KEY (tenant, pair, created_at, key)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE priority_counters (
+    priority TEXT NOT NULL PRIMARY KEY,
+    last_ordinal INTEGER NOT NULL,
+    queued INTEGER NOT NULL,
+    in_progress INTEGER NOT NULL,
+    departed INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO priority_counters VALUES ('interactive', 0, 0, 0, 0), ('standard', 0, 0, 0, 0), ('batch', 0, 0, 0, 0);
+
+  CREATE TABLE tenant_counters (
+    tenant TEXT NOT NULL PRIMARY KEY,
+    queued INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE events (
+    key TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    terminal INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (key, seq)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE stories_without_job (
+    key TEXT NOT NULL PRIMARY KEY,
+    since REAL NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE leases (
+    key TEXT NOT NULL PRIMARY KEY,
+    fence INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    expires_at REAL NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE deliveries (
+    key TEXT NOT NULL PRIMARY KEY,
+    message TEXT NOT NULL,
+    attempts INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE dead_letters (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    message TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    at REAL NOT NULL
+  ) STRICT;
+  CREATE INDEX dead_letters_by_key ON dead_letters (key);
+
+  CREATE TABLE idempotency (
+    tenant TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request_hash TEXT NOT NULL,
+    resource_id TEXT NOT NULL,
+    claim_expires_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    response TEXT,
+    PRIMARY KEY (tenant, key)
+  ) STRICT;
+  CREATE INDEX idempotency_expiry ON idempotency (expires_at);
+
+  CREATE TABLE api_keys (
+    id TEXT NOT NULL PRIMARY KEY,
+    hash TEXT NOT NULL UNIQUE,
+    prefix TEXT NOT NULL,
+    name TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    role TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    expires_at REAL,
+    revoked_at REAL
+  ) STRICT, WITHOUT ROWID;
+`;
+
+const migrations: readonly string[] = [first];
+
+/** The version this program writes. */
+export const schemaVersion = migrations.length;
+
+/**
+ * Brings the store to `schemaVersion` in one transaction. Throws an Error with a message for the operator when the file was written by a
+ * newer version or isn't an Inkwell store.
+ */
+export function migrate(connection: Connection): void {
+  const version = connection.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
+  if (version > schemaVersion) {
+    throw new Error(
+      `its format is version ${version}, this program knows up to ${schemaVersion}; start the newer Inkwell that wrote it, or name another data directory`,
+    );
+  }
+  if (version === schemaVersion) return;
+  if (version === 0 && connection.get('SELECT 1 FROM sqlite_schema LIMIT 1') !== undefined) {
+    throw new Error('it holds the tables of another program; name another data directory');
+  }
+  connection.exec('BEGIN IMMEDIATE');
+  for (const migration of migrations.slice(version)) connection.exec(migration);
+  connection.exec(`PRAGMA application_id = ${applicationId}`);
+  connection.exec(`PRAGMA user_version = ${schemaVersion}`);
+  connection.exec('COMMIT');
+}
+
+/**
+ * What a single owner knows when it opens the store: whoever held a lease or a claim is gone. Fences stay spent; claims without an answer
+ * may be resumed at once.
+ */
+export function voidWhatTheLastOwnerHeld(connection: Connection): void {
+  connection.exec('BEGIN IMMEDIATE');
+  connection.exec('UPDATE leases SET expires_at = 0 WHERE expires_at > 0');
+  connection.exec('UPDATE idempotency SET claim_expires_at = 0 WHERE response IS NULL AND claim_expires_at > 0');
+  connection.exec('COMMIT');
+}
