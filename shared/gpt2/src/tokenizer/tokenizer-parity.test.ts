@@ -1,0 +1,46 @@
+/** Our BPE against Hugging Face's GPT-2 tokenizer, on 10,000 strings of all of Unicode (parity/make_fixtures.py). */
+import { readFile } from 'node:fs/promises';
+import { gunzipSync } from 'node:zlib';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { testData } from '../test-support/paths.ts';
+import { loadTokenizer } from './load-tokenizer.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+interface Fixture {
+  readonly encode: [text: string, ids: number[]][];
+  readonly special: [text: string, ids: number[]][];
+  readonly decode: [ids: number[], text: string][];
+}
+
+describe('tokenizer parity with transformers', () => {
+  let fixture: Fixture;
+  let tokenizer: Tokenizer;
+
+  beforeAll(async () => {
+    fixture = JSON.parse(gunzipSync(await readFile(testData('parity/tokenizer.json.gz'))).toString());
+    tokenizer = await loadTokenizer(testData('gpt2-vocab'));
+  });
+
+  it('encodes every string to the same ids', () => {
+    expect(fixture.encode.length).toBe(10_000);
+    const different = fixture.encode.filter(([text, ids]) => tokenizer.encode(text).join() !== ids.join());
+    expect(different.map(([text]) => text)).toEqual([]);
+  });
+
+  it('decodes what it encoded to the same string', () => {
+    const different = fixture.encode.filter(([text, ids]) => tokenizer.decode(ids) !== text);
+    expect(different).toEqual([]);
+  });
+
+  it('recognises special tokens as Hugging Face does, when allowed', () => {
+    for (const [text, ids] of fixture.special) {
+      expect(tokenizer.encode(text, { allowSpecial: true }), text).toEqual(ids);
+      expect(tokenizer.encode(text), text).not.toContain(tokenizer.endOfTextId);
+    }
+  });
+
+  it('decodes arbitrary ids, broken characters included, to the same string', () => {
+    expect(fixture.decode.length).toBe(500);
+    for (const [ids, text] of fixture.decode) expect(tokenizer.decode(ids), `ids ${ids}`).toBe(text);
+  });
+});
