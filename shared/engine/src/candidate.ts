@@ -1,0 +1,99 @@
+/**
+ * One text being drawn for a job: its sequence, its sampler and its visible text. It takes logits and turns them into deltas; which
+ * candidates become choices is the job's business.
+ */
+import type { FinishReason, GenerationSpec, LogprobsBlock } from '@inkwell/contracts';
+import { createSampler, type Sampler, type Tokenizer } from '@inkwell/gpt2';
+import { LogprobsBuilder, PromptScorer } from './logprobs.ts';
+import { Sequence } from './sequence.ts';
+import { TextStream } from './text-stream.ts';
+
+/** What a model is to the engine beside its tensors. */
+export interface EngineModel {
+  tokenizer: Tokenizer;
+  /** Positions a sequence may have: prompt and drawn tokens together. */
+  contextLength: number;
+  vocabSize: number;
+}
+
+/** What one step added to a text. */
+export interface CandidateDelta {
+  delta: string;
+  tokens: number[];
+  logprobs: LogprobsBlock | null;
+  finishReason: FinishReason | null;
+}
+
+export class Candidate {
+  readonly promptIndex: number;
+  readonly sequence: Sequence;
+  readonly #sampler: Sampler;
+  readonly #text: TextStream;
+  readonly #logprobs: LogprobsBuilder | null;
+  readonly #scorer: PromptScorer | null = null;
+  #logprobSum = 0;
+
+  /**
+   * @param number promptIndex × bestOf + i: which stream of the seed's random numbers it draws from
+   * @param drawn tokens an earlier run has drawn and shown
+   */
+  constructor(spec: GenerationSpec, number: number, drawn: readonly number[], model: EngineModel) {
+    this.promptIndex = Math.floor(number / spec.bestOf);
+    const prompt = spec.prompts[this.promptIndex]!;
+    this.#sampler = createSampler({
+      ...spec.sampling,
+      logitBias: new Map(Object.entries(spec.sampling.logitBias).map(([token, bias]) => [Number(token), bias])),
+      logprobs: spec.logprobs ?? (spec.bestOf > spec.n ? 0 : undefined),
+      stream: number,
+    });
+    this.#text = new TextStream(model.tokenizer, {
+      stop: spec.stop,
+      endToken: spec.ignoreEos ? null : model.tokenizer.endOfTextId,
+      maxTokens: Math.min(spec.maxTokens, model.contextLength - prompt.length),
+      echo: spec.echo ? prompt : [],
+    });
+    this.#logprobs = spec.logprobs === null ? null : new LogprobsBuilder(model.tokenizer, spec.logprobs);
+    const scoresPrompt = spec.echo && this.#logprobs !== null && drawn.length === 0;
+    this.sequence = new Sequence(prompt, drawn, scoresPrompt ? 0 : undefined);
+    if (scoresPrompt) {
+      this.#scorer = new PromptScorer(spec.logprobs ?? 0);
+      this.#logprobs?.add({ token: prompt[0]! }, 0);
+    }
+    for (const token of drawn) this.#text.push(token);
+  }
+
+  get finishReason(): FinishReason | null {
+    return this.#text.finishReason;
+  }
+
+  get drawnTokens(): number {
+    return this.#text.tokenCount;
+  }
+
+  /** What bestOf compares. */
+  get meanLogprob(): number {
+    return this.#logprobSum / Math.max(1, this.#text.tokenCount);
+  }
+
+  /** Takes the logits behind a prompt token that is not the last: they score the next one. */
+  scorePrompt(logits: Float32Array, position: number): void {
+    const token = this.sequence.tokens[position + 1]!;
+    this.#logprobs?.add(this.#scorer!.score(logits, token), this.#text.echoOffsets[position + 1]!);
+  }
+
+  /** Draws the next token. Must not be called once finished. */
+  draw(logits: Float32Array): CandidateDelta {
+    const { tokens, promptLength } = this.sequence;
+    const drawn = this.#sampler.sample(logits, { ids: tokens, generatedFrom: promptLength }, tokens.length);
+    tokens.push(drawn.token);
+    this.#logprobSum += drawn.logprob ?? 0;
+    const shown = this.#text.push(drawn.token);
+    this.#logprobs?.add(drawn, shown.offset);
+    return {
+      delta: shown.delta,
+      tokens: [drawn.token],
+      logprobs: this.#logprobs?.take() ?? null,
+      finishReason: shown.finishReason,
+    };
+  }
+}

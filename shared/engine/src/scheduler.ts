@@ -1,0 +1,162 @@
+/**
+ * Decides what the next step computes; touches no tensor. Continuous batching: rows of running texts come first, so a stream never stalls
+ * behind somebody's long prompt; what is left of the step's token budget goes to prompts, in chunks, oldest first; new sequences enter when
+ * a slot and enough KV blocks are free. When blocks run out the youngest sequence is preempted: it loses its blocks and computes them again
+ * later, which changes no token. Which job is handed in next was decided by the fair queue in front.
+ */
+import type { BlockPool } from './kv-blocks.ts';
+import type { Sequence } from './sequence.ts';
+
+export interface SchedulerLimits {
+  /** Most sequences that run at once. */
+  maxSequences: number;
+  /** Most rows per step; above `maxSequences`, so that prompts always advance. */
+  stepTokenBudget: number;
+  /** Most rows per step whose logits are wanted for an echoed prompt: bounds the memory of a step. */
+  promptLogitsPerStep: number;
+}
+
+/** Compute the tokens [from, from + count) of a sequence. */
+export interface Work {
+  readonly sequence: Sequence;
+  readonly from: number;
+  readonly count: number;
+}
+
+interface Budget {
+  rows: number;
+  promptLogits: number;
+}
+
+export class Scheduler {
+  readonly #blocks: BlockPool;
+  readonly #limits: SchedulerLimits;
+  /** Oldest first. */
+  readonly #running: Sequence[] = [];
+  readonly #waiting: Sequence[] = [];
+  #preemptions = 0;
+
+  constructor(blocks: BlockPool, limits: SchedulerLimits) {
+    if (limits.stepTokenBudget <= limits.maxSequences) {
+      throw new RangeError('stepTokenBudget must be above maxSequences, or prompts could starve');
+    }
+    this.#blocks = blocks;
+    this.#limits = limits;
+  }
+
+  get runningCount(): number {
+    return this.#running.length;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** How often a sequence lost its blocks since the start. */
+  get preemptions(): number {
+    return this.#preemptions;
+  }
+
+  add(sequence: Sequence): void {
+    this.#waiting.push(sequence);
+  }
+
+  /** Frees slot and blocks at once; also while a step that includes the sequence is being computed. */
+  remove(sequence: Sequence): void {
+    const list = sequence.state === 'running' ? this.#running : this.#waiting;
+    const at = list.indexOf(sequence);
+    if (at >= 0) list.splice(at, 1);
+    this.#releaseBlocks(sequence);
+    sequence.state = 'removed';
+  }
+
+  /** The next step's work; empty only when nothing is left to do. */
+  schedule(): Work[] {
+    const work: Work[] = [];
+    const budget: Budget = { rows: this.#limits.stepTokenBudget, promptLogits: this.#limits.promptLogitsPerStep };
+    this.#continueTexts(work, budget);
+    this.#continuePrompts(work, budget);
+    this.#admit(work, budget);
+    return work;
+  }
+
+  /** To be called once the work has been computed. */
+  commit(work: readonly Work[]): void {
+    for (const { sequence, from, count } of work) {
+      if (sequence.state !== 'running') continue;
+      sequence.computed = from + count;
+      if (sequence.logitsFrom >= sequence.computed) continue;
+      sequence.logitsFrom = sequence.computed < sequence.promptLength ? sequence.computed : Number.POSITIVE_INFINITY;
+    }
+  }
+
+  #continueTexts(work: Work[], budget: Budget): void {
+    for (let i = 0; i < this.#running.length; i++) {
+      const sequence = this.#running[i]!;
+      if (sequence.remaining === 1 && this.#makeRoom(sequence)) this.#assign(sequence, work, budget);
+    }
+  }
+
+  #continuePrompts(work: Work[], budget: Budget): void {
+    for (const sequence of this.#running) {
+      if (budget.rows === 0) return;
+      if (sequence.remaining > 1) this.#assign(sequence, work, budget);
+    }
+  }
+
+  #admit(work: Work[], budget: Budget): void {
+    while (budget.rows > 0 && this.#running.length < this.#limits.maxSequences) {
+      const sequence = this.#waiting[0];
+      if (sequence === undefined) return;
+      const needed = this.#blocks.blocksFor(sequence.tokens.length);
+      // Each running sequence will soon want one more block: admitting into those would only preempt again.
+      if (this.#running.length > 0 && needed + this.#running.length > this.#blocks.freeCount) return;
+      this.#waiting.shift();
+      sequence.blocks = this.#blocks.allocate(needed);
+      sequence.state = 'running';
+      this.#running.push(sequence);
+      this.#assign(sequence, work, budget);
+    }
+  }
+
+  /** Gives the sequence as many rows as it needs and the budget has. */
+  #assign(sequence: Sequence, work: Work[], budget: Budget): void {
+    let count = Math.min(sequence.remaining, budget.rows);
+    const withoutLogits = Math.max(0, sequence.logitsFrom - sequence.computed);
+    if (count > withoutLogits) {
+      count = Math.min(count, withoutLogits + budget.promptLogits);
+      budget.promptLogits -= Math.max(0, count - withoutLogits);
+    }
+    if (count <= 0) return;
+    budget.rows -= count;
+    work.push({ sequence, from: sequence.computed, count });
+  }
+
+  /** Makes sure the sequence has a block for its last token; false when it had to be preempted itself. */
+  #makeRoom(sequence: Sequence): boolean {
+    while (this.#blocks.blocksFor(sequence.tokens.length) > sequence.blocks.length) {
+      if (this.#blocks.freeCount > 0) {
+        sequence.blocks.push(...this.#blocks.allocate(1));
+        continue;
+      }
+      const youngest = this.#running.at(-1)!;
+      this.#preempt(youngest);
+      if (youngest === sequence) return false;
+    }
+    return true;
+  }
+
+  #preempt(sequence: Sequence): void {
+    this.#running.pop();
+    this.#releaseBlocks(sequence);
+    sequence.computed = 0;
+    sequence.state = 'waiting';
+    this.#waiting.unshift(sequence);
+    this.#preemptions++;
+  }
+
+  #releaseBlocks(sequence: Sequence): void {
+    this.#blocks.release(sequence.blocks);
+    sequence.blocks = [];
+  }
+}
