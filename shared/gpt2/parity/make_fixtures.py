@@ -177,6 +177,23 @@ def make_string(rng):
     return "".join(parts)
 
 
+def code_point_classes(tokenizer):
+    """Which of the pattern's classes every code point is in, run-length coded: [class, length, ...]."""
+    split = tokenizer.backend_tokenizer.pre_tokenizer.pre_tokenize_str
+    runs = []
+    for code in range(0x110000):
+        if 0xD800 <= code < 0xE000:
+            kind = "-"
+        else:
+            joins = [kind for kind, sample in (("L", "a"), ("N", "1"), ("o", "!")) if len(split(sample + chr(code))) == 1]
+            kind = joins[0] if joins else "s"
+        if runs and runs[-2] == kind:
+            runs[-1] += 1
+        else:
+            runs += [kind, 1]
+    return runs
+
+
 def make_tokenizer_fixture():
     tokenizer = GPT2TokenizerFast(vocab=str(VOCAB_DIR / "vocab.json"), merges=str(VOCAB_DIR / "merges.txt"))
     assert tokenizer("Hello world")["input_ids"] == [15496, 995]
@@ -193,7 +210,8 @@ def make_tokenizer_fixture():
     for _ in range(500):
         ids = [rng.randrange(50257) for _ in range(rng.randint(1, 12))]
         invalid.append([ids, tokenizer.decode(ids, clean_up_tokenization_spaces=False)])
-    data = json.dumps(dict(encode=cases, special=special, decode=invalid), ensure_ascii=False).encode()
+    classes = code_point_classes(tokenizer)
+    data = json.dumps(dict(encode=cases, special=special, decode=invalid, classes=classes), ensure_ascii=False).encode()
     (OUT / "tokenizer.json.gz").write_bytes(gzip.compress(data, 9, mtime=0))
     print(f"tokenizer: {len(cases)} strings")
 

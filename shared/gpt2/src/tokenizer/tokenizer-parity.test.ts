@@ -4,12 +4,15 @@ import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { testData } from '../test-support/paths.ts';
 import { loadTokenizer } from './load-tokenizer.ts';
+import { forEachPiece } from './pre-tokenize.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 interface Fixture {
   readonly encode: [text: string, ids: number[]][];
   readonly special: [text: string, ids: number[]][];
   readonly decode: [ids: number[], text: string][];
+  /** Letter, Number, space or other, for each code point, run-length coded. */
+  readonly classes: (string | number)[];
 }
 
 describe('tokenizer parity with transformers', () => {
@@ -25,6 +28,32 @@ describe('tokenizer parity with transformers', () => {
     expect(fixture.encode.length).toBe(10_000);
     const different = fixture.encode.filter(([text, ids]) => tokenizer.encode(text).join() !== ids.join());
     expect(different.map(([text]) => text)).toEqual([]);
+  });
+
+  it('puts every code point of Unicode in the same class', () => {
+    const pieces = (text: string) => {
+      let count = 0;
+      forEachPiece(text, () => count++);
+      return count;
+    };
+    const classOf = (character: string) =>
+      pieces(`a${character}`) === 1
+        ? 'L'
+        : pieces(`1${character}`) === 1
+          ? 'N'
+          : pieces(`!${character}`) === 1
+            ? 'o'
+            : 's';
+    let code = 0;
+    for (let run = 0; run < fixture.classes.length; run += 2) {
+      const [expected, length] = fixture.classes.slice(run, run + 2) as [string, number];
+      for (const end = code + length; code < end; code++) {
+        if (expected !== '-' && classOf(String.fromCodePoint(code)) !== expected) {
+          expect.fail(`U+${code.toString(16)} should be in class ${expected}`);
+        }
+      }
+    }
+    expect(code).toBe(0x110000);
   });
 
   it('decodes what it encoded to the same string', () => {
