@@ -1,0 +1,11 @@
+export type { Adapter, MakeAdapter } from './harness.ts';
+export { idempotencyStoreConformance } from './idempotency-store.ts';
+export { jobBusConformance } from './job-bus.ts';
+export { jobLifeConformance } from './job-life.ts';
+export { jobStoreConformance } from './job-store.ts';
+export { jobStoreListConformance } from './job-store-list.ts';
+export { jobStoreTransitionConformance } from './job-store-transition.ts';
+export { keyStoreConformance } from './key-store.ts';
+export { leaseConformance } from './lease.ts';
+export { resultStreamConformance } from './result-stream.ts';
+export { resultStreamFollowConformance } from './result-stream-follow.ts';

@@ -1,0 +1,167 @@
+/** What every ResultStream promises its followers: every event once and in order, whenever they come, and an end. */
+import type { JobEvent, JobKey } from '@inkwell/contracts';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ResultStream } from '../result-stream.ts';
+import { atOnce, type MakeAdapter, newTenant } from './harness.ts';
+import { delta, newKey, queued, terminal } from './samples.ts';
+import { withAdapter } from './with-adapter.ts';
+
+const never = () => new AbortController().signal;
+const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+export function resultStreamFollowConformance(makeAdapter: MakeAdapter<'resultStream'>): void {
+  describe('ResultStream: follow', () => {
+    const adapter = withAdapter(makeAdapter);
+    const stream = () => adapter().resultStream;
+
+    it('replays a finished story from any place and ends', async () => {
+      const key = newKey(newTenant());
+      await stream().append(key, 0, 0, [queued, delta('a'), delta('b'), terminal('completed')]);
+      for (const afterSeq of [0, 1, 2, 3]) {
+        const events = await collect(stream().follow(key, afterSeq, never()));
+        expect(events).toEqual(await stream().read(key, afterSeq, 10));
+      }
+    });
+
+    it('ends at once when the terminal event is behind it already', async () => {
+      const key = newKey(newTenant());
+      await stream().append(key, 0, 0, [queued, terminal('failed')]);
+      expect(await collect(stream().follow(key, 2, never()))).toEqual([]);
+      expect(await collect(stream().follow(key, 7, never()))).toEqual([]);
+    });
+
+    it('waits for a story that has not begun, and goes through it to the end', async () => {
+      const key = newKey(newTenant());
+      const following = seqs(stream().follow(key, 0, never()));
+      await stream().append(key, 0, 0, [queued]);
+      await stream().append(key, 0, 1, [delta('a'), delta('b')]);
+      await stream().append(key, 0, 3, [terminal('cancelled')]);
+      expect(await following).toEqual(upTo(4));
+    });
+
+    it('shows live what read shows later, to the byte', async () => {
+      const key = newKey(newTenant());
+      const live = collect(stream().follow(key, 0, never()));
+      await stream().append(key, 0, 0, [queued, delta('é "💡" \\ \u0000')]);
+      await stream().append(key, 0, 2, [terminal('incomplete')]);
+      expect(JSON.stringify(await live)).toBe(JSON.stringify(await stream().read(key, 0, 10)));
+    });
+
+    it('gives a follower who is far behind every event of a long story', async () => {
+      const key = newKey(newTenant());
+      await append(stream(), key, 1500, 50);
+      expect(await seqs(stream().follow(key, 0, never()))).toEqual(upTo(1500));
+      expect(await seqs(stream().follow(key, 700, never()))).toEqual(upTo(1500, 701));
+    });
+
+    it('loses nothing between replay and live: followers who come at every moment see every event once', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 25 }),
+          fc.array(fc.record({ arrival: fc.nat({ max: 25 }), afterSeq: fc.nat({ max: 40 }) }), { maxLength: 12 }),
+          async (batches, arrivals) => {
+            const key = newKey(newTenant());
+            const following: Promise<number[]>[] = [];
+            let seq = 0;
+            for (const [index, count] of batches.entries()) {
+              for (const { arrival, afterSeq } of arrivals) {
+                if (arrival === index) following.push(seqs(stream().follow(key, Math.min(afterSeq, seq), never())));
+              }
+              const last = index === batches.length - 1;
+              const events = Array.from({ length: count }, (_, part) => delta(`${part}`));
+              await stream().append(key, 0, seq, last ? [...events, terminal('completed')] : events);
+              seq += count;
+            }
+            for (const seen of await Promise.all(following)) expect(seen).toEqual(upTo(seq + 1, seen[0]));
+          },
+        ),
+        { numRuns: 40 },
+      );
+    });
+
+    it('shows 200 followers the same story while it is written', async () => {
+      const key = newKey(newTenant());
+      const following = atOnce(200, () => seqs(stream().follow(key, 0, never())));
+      await append(stream(), key, 60, 3);
+      for (const seen of await following) expect(seen).toEqual(upTo(60));
+    });
+
+    it('gives a slow follower everything, and does not hold up the writer or the others', async () => {
+      const key = newKey(newTenant());
+      const slow = stream().follow(key, 0, never())[Symbol.asyncIterator]();
+      await stream().append(key, 0, 0, [queued]);
+      expect((await slow.next()).value).toMatchObject({ seq: 1 });
+      const quick = seqs(stream().follow(key, 0, never()));
+      await append(stream(), key, 400, 7, 1);
+      expect(await quick).toEqual(upTo(400));
+      expect(await seqs({ [Symbol.asyncIterator]: () => slow })).toEqual(upTo(400, 2));
+    });
+
+    it('ends quietly when aborted before it begins', async () => {
+      const key = newKey(newTenant());
+      await stream().append(key, 0, 0, [queued]);
+      expect(await collect(stream().follow(key, 0, AbortSignal.abort()))).toEqual([]);
+    });
+
+    it('ends quietly when aborted while it waits, also with many on one signal', async () => {
+      const key = newKey(newTenant());
+      await stream().append(key, 0, 0, [queued]);
+      const controller = new AbortController();
+      const following = atOnce(20, async () => {
+        const seen: number[] = [];
+        for await (const event of stream().follow(key, 0, controller.signal)) seen.push(event.seq);
+        return seen;
+      });
+      const witness = stream().follow(key, 0, controller.signal)[Symbol.asyncIterator]();
+      await witness.next();
+      const waiting = witness.next();
+      controller.abort();
+      expect(await waiting).toEqual({ done: true, value: undefined });
+      for (const seen of await following) expect(upTo(1)).toEqual(expect.arrayContaining(seen));
+    });
+
+    it('ends quietly when aborted in the middle of a replay, and hands out nothing more', async () => {
+      const key = newKey(newTenant());
+      await append(stream(), key, 20, 20);
+      const controller = new AbortController();
+      const seen: number[] = [];
+      for await (const { seq } of stream().follow(key, 0, controller.signal)) {
+        seen.push(seq);
+        if (seq === 5) controller.abort();
+      }
+      expect(seen).toEqual(upTo(5));
+    });
+
+    it('may be left in the middle, and others go on', async () => {
+      const key = newKey(newTenant());
+      const other = seqs(stream().follow(key, 0, never()));
+      await stream().append(key, 0, 0, [queued, delta('a')]);
+      for await (const _event of stream().follow(key, 0, never())) break;
+      await stream().append(key, 0, 2, [terminal('completed')]);
+      expect(await other).toEqual(upTo(3));
+    });
+  });
+}
+
+async function collect(events: AsyncIterable<JobEvent>): Promise<JobEvent[]> {
+  const seen: JobEvent[] = [];
+  for await (const event of events) seen.push(event);
+  return seen;
+}
+
+async function seqs(events: AsyncIterable<JobEvent>): Promise<number[]> {
+  return (await collect(events)).map(({ seq }) => seq);
+}
+
+/** Writes the story on to number `last`, which is terminal, so many events at a time. */
+async function append(stream: ResultStream, key: JobKey, last: number, atATime: number, from = 0): Promise<void> {
+  for (let seq = from; seq < last; ) {
+    const count = Math.min(atATime, last - seq);
+    const events = Array.from({ length: count }, (_, index) =>
+      seq + index + 1 === last ? terminal('completed') : delta(`${seq + index + 1}`),
+    );
+    expect(await stream.append(key, 0, seq, events)).toBe('ok');
+    seq += count;
+  }
+}
