@@ -1,0 +1,27 @@
+/** The Express application: middleware in the order a request meets it, then the operations, then what is left over. */
+import express, { type Express } from 'express';
+import type { GatewayContext } from './context.ts';
+import { dispatch } from './dispatch.ts';
+import { errors } from './middleware/errors.ts';
+import { notFound } from './middleware/not-found.ts';
+import { observe } from './middleware/observe.ts';
+import { processTime } from './middleware/process-time.ts';
+import { refuseWhenClosing } from './middleware/refuse-when-closing.ts';
+import { requestId } from './middleware/request-id.ts';
+import { securityHeaders } from './middleware/security-headers.ts';
+import { operations } from './routes/operations.ts';
+
+export function createApp(gateway: GatewayContext): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', false);
+  app.use(requestId, processTime, securityHeaders, observe(gateway), refuseWhenClosing(gateway));
+  for (const operation of operations) {
+    const path = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    app[operation.method](path, dispatch(operation, gateway));
+  }
+  app.use(notFound(operations));
+  app.use(errors(gateway));
+  return app;
+}

@@ -1,0 +1,64 @@
+/**
+ * Making, checking and hashing API keys. A key is `ik_`, 30 random base62 characters (178 bits) and a CRC-32 of what stands before it, so a
+ * mistyped key is refused without a look-up. Only the keyed hash of a key is ever kept.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+
+const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const prefix = 'ik_';
+const randomLength = 30;
+const checksumLength = 6;
+const ownFormat = new RegExp(`^${prefix}[0-9A-Za-z]{${randomLength + checksumLength}}$`);
+/** Keys an operator chose: at least 32 visible ASCII characters. */
+const chosenFormat = /^[\x21-\x7e]{32,256}$/;
+
+/** Bytes from 248 on are thrown away: 248 is the largest multiple of 62, so every character is equally likely. */
+function randomBase62(length: number): string {
+  let text = '';
+  while (text.length < length) {
+    for (const byte of randomBytes(length)) {
+      if (byte < 248 && text.length < length) text += alphabet[byte % 62];
+    }
+  }
+  return text;
+}
+
+function checksum(text: string): string {
+  let rest = crc32(text);
+  let digits = '';
+  for (let place = 0; place < checksumLength; place++) {
+    digits = alphabet[rest % 62] + digits;
+    rest = Math.floor(rest / 62);
+  }
+  return digits;
+}
+
+/** A new key. It is shown once and cannot be recovered. */
+export function makeApiKey(): string {
+  const body = prefix + randomBase62(randomLength);
+  return body + checksum(body);
+}
+
+/** Whether this could be a key at all: our format with the right checksum, or a long enough key of the operator's choosing. */
+export function isPlausibleApiKey(key: string): boolean {
+  if (ownFormat.test(key)) return checksum(key.slice(0, -checksumLength)) === key.slice(-checksumLength);
+  return chosenFormat.test(key);
+}
+
+/** HMAC-SHA-256 (hex) of the key under the server's secret. */
+export function hashApiKey(serverSecret: string | Uint8Array, key: string): string {
+  return createHmac('sha256', serverSecret).update(key).digest('hex');
+}
+
+/** Compares two hex hashes in constant time. */
+export function sameHash(left: string, right: string): boolean {
+  const a = Buffer.from(left, 'hex');
+  const b = Buffer.from(right, 'hex');
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/** What a person may see of a key. */
+export function apiKeyPrefix(key: string): string {
+  return key.slice(0, 7);
+}

@@ -1,0 +1,11 @@
+/** Who is calling, once their key has been checked. */
+import type { Role } from '@inkwell/contracts';
+
+export interface Caller {
+  keyId: string;
+  tenant: string;
+  role: Role;
+}
+
+/** The caller of open operations: owns nothing, since no tenant has an empty name. */
+export const nobody: Caller = { keyId: '', tenant: '', role: 'user' };

@@ -1,0 +1,37 @@
+/** What an operator may set of the gateway, with defaults for everything but the secret. */
+import type { QueueLimits } from '@inkwell/ports';
+
+export interface GatewayConfig {
+  /** Secret under which API keys are hashed; at least 32 bytes. */
+  keySecret: string | Uint8Array;
+  limits: QueueLimits;
+  /** How long any call to a store, stream or bus may take before the client gets a 503. */
+  dependencyTimeoutMs: number;
+  bodyLimitBytes: number;
+  /** Silence on a stream after which a comment is sent. */
+  heartbeatMs: number;
+  /** How long a client may leave a stream unread before it is dropped. */
+  stallLimitMs: number;
+  /** How long an answer is remembered for its Idempotency-Key. */
+  idempotencyRetentionMs: number;
+  /** After this long an unanswered Idempotency-Key may be taken up by a repeat. */
+  idempotencyClaimMs: number;
+  /** How long the inference of `/api/health/status` may take. */
+  healthTimeoutMs: number;
+}
+
+const defaults: Omit<GatewayConfig, 'keySecret'> = {
+  limits: { maxQueued: 20_000, maxQueuedPerTenant: 10_000 },
+  dependencyTimeoutMs: 2_000,
+  bodyLimitBytes: 1_048_576,
+  heartbeatMs: 15_000,
+  stallLimitMs: 30_000,
+  idempotencyRetentionMs: 86_400_000,
+  idempotencyClaimMs: 30_000,
+  healthTimeoutMs: 10_000,
+};
+
+export function resolveConfig(given: Pick<GatewayConfig, 'keySecret'> & Partial<GatewayConfig>): GatewayConfig {
+  if (given.keySecret.length < 32) throw new Error('keySecret must have at least 32 bytes');
+  return { ...defaults, ...given };
+}

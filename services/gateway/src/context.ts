@@ -1,0 +1,47 @@
+/** What every part of the gateway may use. Built once by `createGateway`; nothing here is global. */
+import type { Tokenizer } from '@inkwell/gpt2';
+import type { Logger, Metrics } from '@inkwell/observability';
+import type { Clock, IdempotencyStore, JobBus, JobStore, KeyStore, Lease, ResultStream } from '@inkwell/ports';
+import type { GatewayConfig } from './config.ts';
+import type { Lifecycle } from './lifecycle.ts';
+
+export interface GatewayPorts {
+  jobStore: JobStore;
+  resultStream: ResultStream;
+  lease: Lease;
+  jobBus: JobBus;
+  keyStore: KeyStore;
+  idempotencyStore: IdempotencyStore;
+}
+
+export interface ServedModel {
+  id: string;
+  /** Unix seconds. */
+  created: number;
+  /** Tokens that prompt and output share. */
+  contextLength: number;
+  tokenizer: Pick<Tokenizer, 'encode' | 'decode' | 'vocabSize'>;
+}
+
+/** Measured throughput of the workers this gateway feeds; zero while nothing is known. */
+export interface WorkerStats {
+  tokensPerSecond: number;
+  jobsPerSecond: number;
+  /** Whether a worker can take jobs now. */
+  ready: boolean;
+}
+
+export interface GatewayContext {
+  readonly ports: GatewayPorts;
+  /** At least one; the first is the default where a request may leave the model out. */
+  readonly models: readonly ServedModel[];
+  readonly config: GatewayConfig;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly workerStats: () => WorkerStats;
+  readonly version: string;
+  /** The OpenAPI document of what is served. */
+  readonly openApi: () => object;
+  readonly lifecycle: Lifecycle;
+}

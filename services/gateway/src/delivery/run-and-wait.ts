@@ -1,0 +1,36 @@
+/** Synchronous generation: the job is made, awaited and answered as a completion. */
+import { InkwellError, type JobRecord } from '@inkwell/contracts';
+import type { GatewayContext } from '../context.ts';
+import { acceptJob } from '../jobs/accept-job.ts';
+import type { AcceptedRequest } from '../jobs/accepted-request.ts';
+import { cancelInBackground } from '../jobs/cancel-job.ts';
+import { type Answer, type Call, json } from '../operation.ts';
+import { awaitOutcome } from './await-outcome.ts';
+import { toCompletion } from './completion.ts';
+
+/** Says which job is behind the answer, also when that is an error. */
+export function jobHeader(record: JobRecord): Record<string, string> {
+  return { 'x-inkwell-job-id': record.id };
+}
+
+/**
+ * Undefined when the client left and the job was cancelled for it. A job that continues without its client is awaited all the same, so that
+ * its answer can be kept for a repeat.
+ * @throws InkwellError what accepting throws, what the job's end amounts to, or `shutting_down` (the job lives on)
+ */
+export async function runAndWait(
+  gateway: GatewayContext,
+  call: Call,
+  accepted: AcceptedRequest,
+  jobId: string,
+): Promise<Answer | undefined> {
+  const { record } = await acceptJob(gateway, accepted, jobId);
+  const headers = jobHeader(record);
+  for (const [name, value] of Object.entries(headers)) call.response.setHeader(name, value);
+  const cancels = record.onDisconnect === 'cancel';
+  const outcome = await awaitOutcome(gateway, record, cancels ? call.gone : undefined);
+  if (outcome) return json(200, toCompletion(record, outcome), headers);
+  if (!call.gone.aborted) throw new InkwellError('shutting_down');
+  cancelInBackground(gateway, record);
+  return undefined;
+}

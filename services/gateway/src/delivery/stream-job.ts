@@ -1,0 +1,43 @@
+/** A job's story over server-sent events: what the client lacks is replayed, then followed live to the terminal event. */
+import { isTerminalEvent, type JobEvent, type JobRecord } from '@inkwell/contracts';
+import type { GatewayContext } from '../context.ts';
+import { stopSignal } from '../http/stop-signal.ts';
+import { cancelInBackground } from '../jobs/cancel-job.ts';
+import { withOutcome } from '../jobs/read-job.ts';
+import type { Call } from '../operation.ts';
+import { jobFrame } from './job-frames.ts';
+import { toJobResource } from './job-resource.ts';
+import { readerCame, readerLeft } from './readers.ts';
+import { openSse } from './sse-writer.ts';
+
+/** The record as the terminal event leaves it; read anew, since attempts and start are not in the event. */
+async function wholeJob(gateway: GatewayContext, record: JobRecord, event: JobEvent) {
+  const latest = (await gateway.ports.jobStore.get(record.key)) ?? record;
+  return toJobResource(isTerminalEvent(event) ? withOutcome(latest, event.outcome) : latest, null);
+}
+
+export async function streamJob(
+  gateway: GatewayContext,
+  call: Call,
+  record: JobRecord,
+  afterSeq: number,
+): Promise<void> {
+  const { signal, release } = stopSignal(gateway.lifecycle.onClosing, call.gone);
+  gateway.metrics.openStreams.inc();
+  readerCame(gateway, record.key);
+  const writer = openSse(call.response, gateway.config);
+  let ended = false;
+  try {
+    for await (const event of gateway.ports.resultStream.follow(record.key, afterSeq, signal)) {
+      const caughtUp = writer.write(await jobFrame(event, record.id, () => wholeJob(gateway, record, event)));
+      ended = isTerminalEvent(event);
+      if (caughtUp) await caughtUp;
+    }
+    writer.end();
+  } finally {
+    release();
+    gateway.metrics.openStreams.dec();
+    const last = readerLeft(gateway, record.key);
+    if (last && !ended && call.gone.aborted && record.onDisconnect === 'cancel') cancelInBackground(gateway, record);
+  }
+}

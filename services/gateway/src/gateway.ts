@@ -1,0 +1,109 @@
+/**
+ * The HTTP ingress: authenticates, validates, makes jobs durable and tells their stories. It runs no model and keeps no state that a restart
+ * would miss; composition, configuration and the worker are others' business.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger, Metrics } from '@inkwell/observability';
+import type { Clock } from '@inkwell/ports';
+import type { Express } from 'express';
+import { createApp } from './app.ts';
+import { boundPorts } from './bounded-ports.ts';
+import { type GatewayConfig, resolveConfig } from './config.ts';
+import type { GatewayContext, GatewayPorts, ServedModel, WorkerStats } from './context.ts';
+import { createLifecycle } from './lifecycle.ts';
+import { answerClientErrors } from './middleware/client-errors.ts';
+import { openApiDocument } from './openapi/document.ts';
+import { operations } from './routes/operations.ts';
+
+export interface GatewayOptions {
+  ports: GatewayPorts;
+  /** At least one; the first is the default where a request may leave the model out. */
+  models: readonly ServedModel[];
+  /** Everything but `keySecret` has a default. */
+  config: Pick<GatewayConfig, 'keySecret'> & Partial<GatewayConfig>;
+  log: Logger;
+  metrics: Metrics;
+  clock: Clock;
+  /** Without it readiness means the store alone, and nothing is estimated. */
+  workerStats?: () => WorkerStats;
+  version: string;
+}
+
+export interface Gateway {
+  /** The bare request handler, for composing elsewhere. */
+  app: Express;
+  /** Port 0 takes any free one. Rejects when the address is taken. */
+  listen(port: number, host: string): Promise<{ url: string; port: number }>;
+  /** Takes nothing new, ends resumable streams, lets the rest finish for `graceMs`, then cuts. */
+  close(graceMs: number): Promise<void>;
+}
+
+const unknownStats: WorkerStats = { tokensPerSecond: 0, jobsPerSecond: 0, ready: true };
+
+/** Against clients that send slowly or never finish. Answers may take as long as they need. */
+const serverTimeouts = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16_384,
+};
+
+/** Between the cut and the end of every connection: time for the last answers to be written. */
+const lastWordsMs = 250;
+
+function toContext(options: GatewayOptions): GatewayContext {
+  const config = resolveConfig(options.config);
+  if (options.models.length === 0) throw new Error('a gateway needs at least one model');
+  let document: object | undefined;
+  return {
+    ports: boundPorts(options.ports, config.dependencyTimeoutMs),
+    models: options.models,
+    config,
+    log: options.log,
+    metrics: options.metrics,
+    clock: options.clock,
+    workerStats: options.workerStats ?? (() => unknownStats),
+    version: options.version,
+    openApi: () => {
+      document ??= openApiDocument(operations, options.version);
+      return document;
+    },
+    lifecycle: createLifecycle(),
+  };
+}
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const context = toContext(options);
+  const { lifecycle } = context;
+  const app = createApp(context);
+  const server = createServer(serverTimeouts, app);
+  answerClientErrors(server);
+  return {
+    app,
+    async listen(port, host) {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+      const address = server.address() as AddressInfo;
+      const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+      return { url: `http://${name}:${address.port}`, port: address.port };
+    },
+    async close(graceMs) {
+      lifecycle.beginClosing();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const cut = setTimeout(lifecycle.cut, graceMs);
+      const end = setTimeout(() => server.closeAllConnections(), graceMs + lastWordsMs);
+      await closed;
+      clearTimeout(cut);
+      clearTimeout(end);
+      await lifecycle.settled();
+    },
+  };
+}

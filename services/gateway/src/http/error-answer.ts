@@ -1,0 +1,73 @@
+/**
+ * An error as an answer: the OpenAI shape, or RFC 9457 for those who ask for it, with the headers that tell a client what to do next. Nothing
+ * but the public message of the error table leaves here.
+ */
+import { InkwellError } from '@inkwell/contracts';
+import type { Answer } from '../operation.ts';
+
+const defaultRetryAfterSeconds = 1;
+
+function headersOf(error: InkwellError): Record<string, string> {
+  const headers: Record<string, string> = { 'cache-control': 'no-store' };
+  if (!error.retryable) headers['x-should-retry'] = 'false';
+  if (error.status === 429 || error.status === 503 || error.code === 'idempotency_in_progress') {
+    headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? defaultRetryAfterSeconds)));
+  }
+  if (error.status === 401) {
+    const missing = error.code === 'missing_api_key';
+    headers['x-api-key-error'] = missing ? 'missing' : 'invalid';
+    headers['www-authenticate'] = `Bearer realm="inkwell"${missing ? '' : ', error="invalid_token"'}`;
+  }
+  return headers;
+}
+
+function problem(error: InkwellError, requestId: string) {
+  const { code, message, param, type } = error.toBody();
+  return {
+    type: `urn:inkwell:error:${code}`,
+    title: type,
+    status: error.status,
+    detail: message,
+    instance: `urn:inkwell:request:${requestId}`,
+    code,
+    param,
+  };
+}
+
+/** Whether an Accept header names the problem format, other than to refuse it. */
+function wantsProblem(accept: string | undefined): boolean {
+  return /application\/problem\+json(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i.test(accept ?? '');
+}
+
+/** @param accept the request's Accept header */
+export function errorAnswer(error: InkwellError, accept: string | undefined, requestId: string): Answer {
+  if (!wantsProblem(accept)) {
+    return {
+      status: error.status,
+      headers: headersOf(error),
+      contentType: 'application/json',
+      body: JSON.stringify({ error: error.toBody() }),
+    };
+  }
+  return {
+    status: error.status,
+    headers: headersOf(error),
+    contentType: 'application/problem+json',
+    body: JSON.stringify(problem(error, requestId)),
+  };
+}
+
+/** Anything thrown, as an error a client may see. */
+export function toInkwellError(thrown: unknown): InkwellError {
+  if (thrown instanceof InkwellError) return thrown;
+  // The router's own refusals (a path it cannot decode) carry a 4xx status.
+  const status = (thrown as { status?: unknown } | null)?.status;
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new InkwellError('invalid_parameter', {
+      param: 'path',
+      message: 'path: bad percent-encoding',
+      cause: thrown,
+    });
+  }
+  return new InkwellError('internal_error', { cause: thrown });
+}

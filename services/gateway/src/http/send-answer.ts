@@ -1,0 +1,13 @@
+/** Writes a whole answer at once. */
+import type { ServerResponse } from 'node:http';
+import type { Answer } from '../operation.ts';
+
+export function sendAnswer(response: ServerResponse, answer: Answer): void {
+  if (response.headersSent || response.destroyed) return;
+  const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
+  response.writeHead(answer.status, {
+    ...answer.headers,
+    ...(answer.status === 204 ? {} : { 'content-type': answer.contentType, 'content-length': body.length }),
+  });
+  response.end(body);
+}

@@ -1,0 +1,76 @@
+/**
+ * The accept protocol: record and first event durable, then published, and only then may the client hear of it. Every step can be repeated
+ * with the same id, so a repeat after a crash anywhere in between ends in the same one job.
+ */
+import { InkwellError, type JobMessage, type JobRecord, jobKey, type NewJob } from '@inkwell/contracts';
+import type { CreateResult } from '@inkwell/ports';
+import type { GatewayContext } from '../context.ts';
+import type { AcceptedRequest } from './accepted-request.ts';
+import { secondsUntilRoom } from './estimates.ts';
+
+export interface AcceptedJob {
+  record: JobRecord;
+  /** False when an equal request had made it before. */
+  created: boolean;
+}
+
+/**
+ * Record and event are written at once. Where the store may refuse, that would leave the event of a job that never was: so for a while after
+ * a refusal the event waits for the record.
+ */
+const carefulAfterRefusalMs = 10_000;
+const lastRefusal = new WeakMap<GatewayContext, number>();
+
+function toNewJob(accepted: AcceptedRequest, id: string, now: number): NewJob {
+  return {
+    ...accepted,
+    key: jobKey(accepted.tenant, id),
+    id,
+    state: 'queued',
+    createdAt: now,
+    startedAt: null,
+    finishedAt: null,
+    attempts: 0,
+    result: null,
+    error: null,
+  };
+}
+
+function toMessage(record: JobRecord): JobMessage {
+  const { key, tenant, priority, costTokens, createdAt, deadlineAt, spec } = record;
+  return { version: 1, key, tenant, model: spec.model, priority, costTokens, createdAt, deadlineAt };
+}
+
+async function makeDurable(gateway: GatewayContext, job: NewJob): Promise<CreateResult> {
+  const { jobStore, resultStream } = gateway.ports;
+  // Stale means that an earlier try got this far: the event is there.
+  const appendQueued = () => resultStream.append(job.key, 0, 0, [{ type: 'job.queued', at: job.createdAt }]);
+  const careful = gateway.clock.now() - (lastRefusal.get(gateway) ?? Number.NEGATIVE_INFINITY) < carefulAfterRefusalMs;
+  if (!careful) {
+    const [created] = await Promise.all([jobStore.create(job, gateway.config.limits), appendQueued()]);
+    return created;
+  }
+  const created = await jobStore.create(job, gateway.config.limits);
+  if (created.outcome !== 'full') await appendQueued();
+  return created;
+}
+
+function refusal(gateway: GatewayContext, scope: 'queue' | 'tenant', queued: number): InkwellError {
+  lastRefusal.set(gateway, gateway.clock.now());
+  return new InkwellError(scope === 'queue' ? 'queue_full' : 'tenant_queue_full', {
+    message: `${scope === 'queue' ? 'The queue is' : 'Your queue is'} full: ${queued} jobs are waiting.`,
+    retryAfterSeconds: secondsUntilRoom(queued, gateway.workerStats()),
+  });
+}
+
+/** @throws InkwellError `queue_full`, `tenant_queue_full`, `job_exists` or `dependency_unavailable` */
+export async function acceptJob(gateway: GatewayContext, accepted: AcceptedRequest, id: string): Promise<AcceptedJob> {
+  const result = await makeDurable(gateway, toNewJob(accepted, id, gateway.clock.now()));
+  if (result.outcome === 'full') throw refusal(gateway, result.scope, result.queued);
+  const { record } = result;
+  const created = result.outcome === 'created';
+  if (!created && record.requestHash !== accepted.requestHash) throw new InkwellError('job_exists', { param: 'id' });
+  if (record.state === 'queued') await gateway.ports.jobBus.publish(toMessage(record));
+  if (created) gateway.metrics.jobsAccepted.inc({ priority: record.priority });
+  return { record, created };
+}

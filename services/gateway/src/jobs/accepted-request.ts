@@ -1,0 +1,130 @@
+/**
+ * From a validated body to an accepted request: model found, prompts tokenised, context and limits checked, seed and deadline settled. The
+ * type is branded; only `acceptRequest` makes one, so whatever holds an `AcceptedRequest` knows that nothing is left to check.
+ */
+import { randomInt } from 'node:crypto';
+import { type GenerationSpec, InkwellError, type JobRecord, type Priority } from '@inkwell/contracts';
+import { defaultMaxTokens, type GenerationRequest, maxSequences } from '@inkwell/contracts/http';
+import type { GatewayContext, ServedModel } from '../context.ts';
+import type { Call } from '../operation.ts';
+import { readDeadline } from './deadline.ts';
+import { findModel } from './find-model.ts';
+import { tokenisePrompts } from './tokenise-prompts.ts';
+
+declare const accepted: unique symbol;
+
+export type AcceptedRequest = Readonly<
+  Pick<
+    JobRecord,
+    | 'tenant'
+    | 'priority'
+    | 'spec'
+    | 'metadata'
+    | 'costTokens'
+    | 'deadlineAt'
+    | 'onDisconnect'
+    | 'requestHash'
+    | 'createdBy'
+    | 'requestId'
+  >
+> & { readonly [accepted]: true };
+
+/** What an endpoint assumes where the request says nothing. */
+export interface RequestDefaults {
+  priority: Priority;
+  onDisconnect: JobRecord['onDisconnect'];
+}
+
+function invalid(param: string, problem: string): InkwellError {
+  return new InkwellError('invalid_parameter', { param, message: `${param}: ${problem}` });
+}
+
+/** How many tokens may be generated beside the longest prompt. */
+function resolveMaxTokens(model: ServedModel, prompts: readonly number[][], asked: number | null | undefined): number {
+  const promptTokens = Math.max(...prompts.map((prompt) => prompt.length));
+  const left = model.contextLength - promptTokens;
+  const context = `This model's context is ${model.contextLength} tokens and the prompt takes ${promptTokens}`;
+  if (left < 1) {
+    throw new InkwellError('context_length_exceeded', {
+      param: 'prompt',
+      message: `${context}: shorten the prompt by at least ${1 - left} tokens.`,
+    });
+  }
+  if (asked && asked > left) {
+    throw new InkwellError('context_length_exceeded', {
+      param: 'max_tokens',
+      message: `${context}, so max_tokens ${asked} does not fit: lower max_tokens to at most ${left} or shorten the prompt.`,
+    });
+  }
+  return asked ?? Math.min(defaultMaxTokens, left);
+}
+
+function resolveCandidates(request: GenerationRequest, prompts: number): { n: number; bestOf: number } {
+  const n = request.n ?? 1;
+  const bestOf = request.best_of ?? n;
+  if (bestOf < n) throw invalid('best_of', `must be at least n (${n})`);
+  if (prompts * bestOf > maxSequences) {
+    const field = request.best_of ? 'best_of' : prompts > 1 ? 'prompt' : 'n';
+    throw invalid(field, `prompts × candidates must be at most ${maxSequences}, not ${prompts} × ${bestOf}`);
+  }
+  return { n, bestOf };
+}
+
+function checkLogitBias(bias: Record<string, number>, model: ServedModel): Record<string, number> {
+  const { vocabSize } = model.tokenizer;
+  const unknown = Object.keys(bias).find((id) => Number(id) >= vocabSize);
+  if (unknown !== undefined) throw invalid(`logit_bias.${unknown}`, `this model's token ids end at ${vocabSize - 1}`);
+  return bias;
+}
+
+function toSpec(request: GenerationRequest, model: ServedModel): GenerationSpec {
+  const prompts = tokenisePrompts(request.prompt, model);
+  return {
+    model: model.id,
+    prompts,
+    maxTokens: resolveMaxTokens(model, prompts, request.max_tokens),
+    ...resolveCandidates(request, prompts.length),
+    sampling: {
+      temperature: request.temperature ?? 1,
+      topP: request.top_p ?? 1,
+      topK: request.top_k ?? 0,
+      minP: request.min_p ?? 0,
+      presencePenalty: request.presence_penalty ?? 0,
+      frequencyPenalty: request.frequency_penalty ?? 0,
+      repetitionPenalty: request.repetition_penalty ?? 1,
+      logitBias: checkLogitBias(request.logit_bias ?? {}, model),
+      seed: request.seed ?? randomInt(2 ** 47),
+    },
+    stop: typeof request.stop === 'string' ? [request.stop] : (request.stop ?? []),
+    logprobs: request.logprobs ?? null,
+    echo: request.echo ?? false,
+    ignoreEos: request.ignore_eos ?? false,
+  };
+}
+
+/** Σ over the request's sequences of prompt + max_tokens. */
+function costOf({ prompts, maxTokens, bestOf }: GenerationSpec): number {
+  return prompts.reduce((sum, prompt) => sum + (prompt.length + maxTokens) * bestOf, 0);
+}
+
+/** @throws InkwellError whose `param` is the field at fault; nothing has been recorded then */
+export function acceptRequest(
+  request: GenerationRequest,
+  call: Call,
+  gateway: GatewayContext,
+  defaults: RequestDefaults,
+): AcceptedRequest {
+  const spec = toSpec(request, findModel(gateway, request.model));
+  return {
+    tenant: call.caller.tenant,
+    priority: request.priority ?? defaults.priority,
+    spec,
+    metadata: request.metadata ?? {},
+    costTokens: costOf(spec),
+    deadlineAt: readDeadline(request.deadline, call.request.headers['cancel-after'], gateway.clock.now()),
+    onDisconnect: request.on_disconnect ?? defaults.onDisconnect,
+    requestHash: call.requestHash,
+    createdBy: call.caller.keyId,
+    requestId: call.requestId,
+  } as AcceptedRequest;
+}

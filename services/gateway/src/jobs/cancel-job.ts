@@ -1,0 +1,77 @@
+/**
+ * Cancelling: take the lease from whoever has it, so that one writer remains, then end the story and move the record as a worker would. If we
+ * die half-way the redelivery repairs it, exactly as it repairs a worker's death.
+ */
+import {
+  foldEvents,
+  InkwellError,
+  isTerminalEvent,
+  type JobEvent,
+  type JobOutcome,
+  type JobRecord,
+} from '@inkwell/contracts';
+import type { GatewayContext } from '../context.ts';
+import { withOutcome } from './read-job.ts';
+
+const leaseTtlMs = 10_000;
+const owner = 'gateway-cancel';
+const pageSize = 1_000;
+/** Only another canceller of the same job can come in between, so two tries would do. */
+const maxTries = 5;
+
+async function readStory(gateway: GatewayContext, record: JobRecord): Promise<JobEvent[]> {
+  const story: JobEvent[] = [];
+  for (;;) {
+    const page = await gateway.ports.resultStream.read(record.key, story.at(-1)?.seq ?? 0, pageSize);
+    story.push(...page);
+    if (page.length < pageSize) return story;
+  }
+}
+
+function cancelledOutcome(gateway: GatewayContext, record: JobRecord, story: JobEvent[]): JobOutcome {
+  const folded = foldEvents(record.spec, story);
+  const finishedAt = gateway.clock.now();
+  return { state: 'cancelled', result: folded.produced ? folded.result : null, error: null, finishedAt };
+}
+
+async function tryToCancel(gateway: GatewayContext, record: JobRecord): Promise<JobOutcome | 'again'> {
+  const { jobStore, lease, resultStream } = gateway.ports;
+  const { fence } = await lease.seize(record.key, owner, leaseTtlMs);
+  const story = await readStory(gateway, record);
+  const last = story.at(-1);
+  let outcome: JobOutcome;
+  if (last && isTerminalEvent(last)) outcome = last.outcome;
+  else {
+    outcome = cancelledOutcome(gateway, record, story);
+    const event = { type: 'job.cancelled', at: outcome.finishedAt, outcome } as const;
+    if ((await resultStream.append(record.key, fence, last?.seq ?? 0, [event])) === 'stale') return 'again';
+  }
+  const { state, result, error, finishedAt } = outcome;
+  await jobStore.transition(record.key, ['queued', 'in_progress'], state, { result, error, finishedAt }, fence);
+  await lease.release(record.key, fence);
+  return outcome;
+}
+
+/**
+ * Ends the job unless it has ended. Answers it as it ended, which may be otherwise than cancelled if it was faster.
+ * @throws InkwellError `dependency_unavailable`
+ */
+export async function cancelJob(gateway: GatewayContext, record: JobRecord): Promise<JobRecord> {
+  for (let tries = 0; tries < maxTries; tries++) {
+    const outcome = await tryToCancel(gateway, record);
+    if (outcome === 'again') continue;
+    if (outcome.state === 'cancelled') await gateway.ports.jobBus.announceCancel(record.key);
+    return withOutcome(record, outcome);
+  }
+  throw new InkwellError('dependency_unavailable', { message: 'The job is being written to; try again.' });
+}
+
+/** For clients that went away: cancels after the request is over, and nobody waits for it but the shutdown. */
+export function cancelInBackground(gateway: GatewayContext, record: JobRecord): void {
+  const work = cancelJob(gateway, record).then(
+    () => {},
+    (error: unknown) =>
+      gateway.log.error({ err: error, jobId: record.id }, 'could not cancel the job of a client that left'),
+  );
+  gateway.lifecycle.background(work);
+}

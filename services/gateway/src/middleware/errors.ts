@@ -1,0 +1,17 @@
+/** The one place where something thrown becomes an answer. What really happened goes to the log, never to the client. */
+import type { ErrorRequestHandler } from 'express';
+import type { GatewayContext } from '../context.ts';
+import { errorAnswer, toInkwellError } from '../http/error-answer.ts';
+import { sendAnswer } from '../http/send-answer.ts';
+
+export function errors({ log, metrics }: GatewayContext): ErrorRequestHandler {
+  return (thrown: unknown, request, response, _next) => {
+    const error = toInkwellError(thrown);
+    const requestId = response.locals.requestId as string;
+    metrics.errors.inc({ code: error.code });
+    if (error.status >= 500) log.error({ requestId, code: error.code, err: error.cause ?? error }, error.message);
+    else log.debug({ requestId, code: error.code, param: error.param }, error.message);
+    if (response.headersSent) response.destroy();
+    else sendAnswer(response, errorAnswer(error, request.headers.accept, requestId));
+  };
+}

@@ -1,0 +1,20 @@
+/** One log line and one set of metrics per request, when it is over. Routes are labelled by pattern, so labels stay few. */
+import type { RequestHandler } from 'express';
+import type { GatewayContext } from '../context.ts';
+
+export function observe({ log, metrics }: GatewayContext): RequestHandler {
+  return (request, response, next) => {
+    const start = performance.now();
+    response.once('close', () => {
+      const seconds = (performance.now() - start) / 1_000;
+      const route = (response.locals.route as string | undefined) ?? 'none';
+      const { method } = request;
+      metrics.httpRequests.inc({ method, route, status: String(response.statusCode) });
+      metrics.httpDuration.observe({ method, route }, seconds);
+      const finished = response.writableFinished;
+      const requestId: unknown = response.locals.requestId;
+      log.info({ requestId, method, route, status: response.statusCode, seconds, finished }, 'request');
+    });
+    next();
+  };
+}

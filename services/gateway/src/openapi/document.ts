@@ -1,0 +1,100 @@
+/** The OpenAPI 3.1 document, made from the operations that are served and the schemas that validate. */
+import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi';
+import { type ErrorCode, errorTable } from '@inkwell/contracts';
+import { errorAnswerSchema, problemSchema } from '@inkwell/contracts/http';
+import { z } from 'zod';
+import type { Operation } from '../operation.ts';
+
+const commonErrors: readonly ErrorCode[] = ['invalid_parameter', 'unknown_parameter', 'internal_error'];
+const keyErrors: readonly ErrorCode[] = [
+  'missing_api_key',
+  'invalid_api_key',
+  'dependency_unavailable',
+  'shutting_down',
+];
+const bodyErrors: readonly ErrorCode[] = [
+  'invalid_json',
+  'missing_parameter',
+  'payload_too_large',
+  'unsupported_media_type',
+];
+
+function errorsOf(operation: Operation): ErrorCode[] {
+  return [
+    ...commonErrors,
+    ...(operation.access === 'open' ? [] : keyErrors),
+    ...(operation.access === 'operator' ? (['insufficient_scope'] as const) : []),
+    ...(operation.body ? bodyErrors : []),
+    ...(operation.headers ? (['invalid_header'] as const) : []),
+    ...(operation.headers?.['Idempotency-Key'] ? (['idempotency_in_progress'] as const) : []),
+    ...(operation.errors ?? []),
+  ];
+}
+
+const errorContent = {
+  'application/json': { schema: errorAnswerSchema },
+  'application/problem+json': { schema: problemSchema },
+};
+
+/** One answer per status, naming the codes it can carry. */
+function errorResponses(operation: Operation): RouteConfig['responses'] {
+  const byStatus = Map.groupBy(errorsOf(operation), (code) => errorTable[code].status);
+  const entries = [...byStatus].map(([status, codes]) => {
+    const description = codes.map((code) => `\`${code}\`: ${errorTable[code].message}`).join('\n\n');
+    return [status, { description, content: errorContent }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function answerResponses({ answers }: Operation): RouteConfig['responses'] {
+  const entries = Object.entries(answers).map(([status, { description, content }]) => {
+    const media = Object.entries(content ?? {}).map(([type, schema]) => [type, { schema }] as const);
+    return [status, media.length > 0 ? { description, content: Object.fromEntries(media) } : { description }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function headersOf({ headers }: Operation): z.ZodObject | undefined {
+  if (!headers) return undefined;
+  const entries = Object.entries(headers).map(
+    ([name, description]) => [name, z.string().optional().meta({ description })] as const,
+  );
+  return z.object(Object.fromEntries(entries));
+}
+
+function toRoute(operation: Operation): RouteConfig {
+  const { access, body, description, id, method, params, path, query, summary, tag } = operation;
+  return {
+    method,
+    path,
+    operationId: id,
+    tags: [tag],
+    summary,
+    description,
+    security: access === 'open' ? [] : [{ apiKey: [] }, { bearer: [] }],
+    request: {
+      params: params as z.ZodObject | undefined,
+      query: query as z.ZodObject | undefined,
+      headers: headersOf(operation),
+      body: body && { required: true, content: { 'application/json': { schema: body } } },
+    },
+    responses: { ...errorResponses(operation), ...answerResponses(operation) },
+  };
+}
+
+export function openApiDocument(operations: readonly Operation[], version: string): object {
+  const registry = new OpenAPIRegistry();
+  registry.registerComponent('securitySchemes', 'apiKey', { type: 'apiKey', in: 'header', name: 'X-API-Key' });
+  registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
+  for (const operation of operations) registry.registerPath(toRoute(operation));
+  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+    openapi: '3.1.0',
+    info: {
+      title: 'Inkwell',
+      version,
+      description: 'Durable text generation: jobs, resumable streams and OpenAI-compatible completions.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: '/' }],
+  });
+}

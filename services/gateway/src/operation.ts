@@ -1,0 +1,75 @@
+/**
+ * One HTTP operation as data: where it is, who may call it, what it takes and answers, and the function that does it. The router and the
+ * OpenAPI document are both made from this, so they cannot disagree.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorCode } from '@inkwell/contracts';
+import type { z } from 'zod';
+import type { Caller } from './auth/caller.ts';
+import type { GatewayContext } from './context.ts';
+
+/** `open` needs no key; `operator` needs a key of that role or above. */
+export type Access = 'open' | 'key' | 'operator';
+
+export interface Call<P = unknown, Q = unknown, B = unknown> {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  /** On open operations nobody: a caller without tenant. */
+  readonly caller: Caller;
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  /** SHA-256 (hex) of method, path and canonical body: equal for equal requests. */
+  readonly requestHash: string;
+  /** Aborts when the client goes away before it has its answer. */
+  readonly gone: AbortSignal;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly contentType: string;
+  readonly body: string | Buffer;
+}
+
+export interface DocumentedAnswer {
+  readonly description: string;
+  /** Media type → schema of its body. */
+  readonly content?: Readonly<Record<string, z.ZodType>>;
+}
+
+export interface Operation<P = unknown, Q = unknown, B = unknown> {
+  readonly id: string;
+  readonly method: 'get' | 'post' | 'put';
+  /** With `{name}` for parameters. */
+  readonly path: `/${string}`;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly access: Access;
+  readonly params?: z.ZodType<P>;
+  readonly query?: z.ZodType<Q>;
+  readonly body?: z.ZodType<B>;
+  /** Request headers it heeds, with their meaning. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly answers: Readonly<Record<number, DocumentedAnswer>>;
+  /** Errors of its own, beside those every operation of its kind can answer. */
+  readonly errors?: readonly ErrorCode[];
+  /** Answers, or nothing when it has written the response itself. */
+  handle(call: Call<P, Q, B>, gateway: GatewayContext): Promise<Answer | undefined>;
+}
+
+/** Gives an operation's handler the types of its schemas. */
+export function defineOperation<P, Q, B>(operation: Operation<P, Q, B>): Operation<P, Q, B> {
+  return operation;
+}
+
+export function json(status: number, value: unknown, headers?: Record<string, string>): Answer {
+  return { status, headers, contentType: 'application/json', body: JSON.stringify(value) };
+}
+
+/** The documented form of a JSON answer. */
+export function jsonAnswer(description: string, schema: z.ZodType): DocumentedAnswer {
+  return { description, content: { 'application/json': schema } };
+}

@@ -1,0 +1,66 @@
+import { type JobRecord, jobKey } from '@inkwell/contracts';
+import { type CompletionRequest, completionRequestSchema, completionSchema } from '@inkwell/contracts/http';
+import type { GatewayContext } from '../../context.ts';
+import { jobHeader, runAndWait } from '../../delivery/run-and-wait.ts';
+import { streamCompletion } from '../../delivery/stream-completion.ts';
+import { acceptJob } from '../../jobs/accept-job.ts';
+import { type AcceptedRequest, acceptRequest } from '../../jobs/accepted-request.ts';
+import { deadlineHeader } from '../../jobs/deadline.ts';
+import {
+  idempotencyHeader,
+  idempotencyKey,
+  idempotently,
+  idempotentStream,
+  replayedHeader,
+} from '../../jobs/idempotency.ts';
+import { type Call, defineOperation } from '../../operation.ts';
+
+type CompletionCall = Call<unknown, unknown, CompletionRequest>;
+
+async function stream(gateway: GatewayContext, call: CompletionCall, accepted: AcceptedRequest): Promise<void> {
+  const start = async (jobId: string): Promise<JobRecord> => (await acceptJob(gateway, accepted, jobId)).record;
+  const join = (jobId: string) => gateway.ports.jobStore.get(jobKey(accepted.tenant, jobId));
+  const { value: record, replayed } = await idempotentStream(gateway, call, start, join);
+  await streamCompletion(gateway, call, record, {
+    includeUsage: call.body.stream_options?.include_usage ?? false,
+    headers: { ...jobHeader(record), ...(replayed ? replayedHeader : {}) },
+  });
+}
+
+/** `POST /v1/completions`, as OpenAI has it: the whole text at once, or as it is generated. */
+export const createCompletion = defineOperation({
+  id: 'createCompletion',
+  method: 'post',
+  path: '/v1/completions',
+  tag: 'Completions',
+  summary: 'Complete a text',
+  description:
+    'Works with the OpenAI SDKs. The job behind the answer is named in `x-inkwell-job-id`. It is cancelled when the client leaves, unless ' +
+    '`on_disconnect` or an `Idempotency-Key` says that the answer will still be wanted.',
+  access: 'key',
+  body: completionRequestSchema,
+  headers: { ...idempotencyHeader, ...deadlineHeader },
+  answers: {
+    200: {
+      description: 'The completion, or with `stream: true` its chunks.',
+      content: { 'application/json': completionSchema, 'text/event-stream': completionSchema },
+    },
+  },
+  errors: [
+    'context_length_exceeded',
+    'model_not_found',
+    'job_cancelled',
+    'idempotency_mismatch',
+    'tenant_queue_full',
+    'queue_full',
+    'deadline_exceeded',
+    'generation_failed',
+  ],
+  async handle(call, gateway) {
+    const onDisconnect = idempotencyKey(call) === undefined ? 'cancel' : 'continue';
+    const accepted = acceptRequest(call.body, call, gateway, { priority: 'interactive', onDisconnect });
+    if (!call.body.stream) return idempotently(gateway, call, (jobId) => runAndWait(gateway, call, accepted, jobId));
+    await stream(gateway, call, accepted);
+    return undefined;
+  },
+});

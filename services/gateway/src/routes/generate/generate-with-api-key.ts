@@ -1,0 +1,40 @@
+import { completionSchema, generateRequestSchema, generateTemperature } from '@inkwell/contracts/http';
+import { runAndWait } from '../../delivery/run-and-wait.ts';
+import { acceptRequest } from '../../jobs/accepted-request.ts';
+import { deadlineHeader } from '../../jobs/deadline.ts';
+import { idempotencyHeader, idempotencyKey, idempotently } from '../../jobs/idempotency.ts';
+import { defineOperation, jsonAnswer } from '../../operation.ts';
+
+/** `POST /api/llm/generate/api-key`: the older synchronous endpoint, with its own default temperature and one rule more. */
+export const generateWithApiKey = defineOperation({
+  id: 'generateWithApiKey',
+  method: 'post',
+  path: '/api/llm/generate/api-key',
+  tag: 'Completions',
+  summary: 'Generate text',
+  description: 'Synchronous generation. `temperature` and `top_p` must not both be below 1.',
+  access: 'key',
+  body: generateRequestSchema,
+  headers: { ...idempotencyHeader, ...deadlineHeader },
+  answers: { 200: jsonAnswer('The generated text.', completionSchema) },
+  errors: [
+    'context_length_exceeded',
+    'model_not_found',
+    'job_cancelled',
+    'idempotency_mismatch',
+    'tenant_queue_full',
+    'queue_full',
+    'deadline_exceeded',
+    'generation_failed',
+  ],
+  async handle(call, gateway) {
+    const request = {
+      ...call.body,
+      model: call.body.model ?? gateway.models[0]!.id,
+      temperature: call.body.temperature ?? generateTemperature,
+    };
+    const onDisconnect = idempotencyKey(call) === undefined ? 'cancel' : 'continue';
+    const accepted = acceptRequest(request, call, gateway, { priority: 'interactive', onDisconnect });
+    return idempotently(gateway, call, (jobId) => runAndWait(gateway, call, accepted, jobId));
+  },
+});

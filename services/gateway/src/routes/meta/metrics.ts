@@ -1,0 +1,26 @@
+import { priorities } from '@inkwell/contracts';
+import { z } from 'zod';
+import type { GatewayContext } from '../../context.ts';
+import { defineOperation } from '../../operation.ts';
+
+/** Gauges whose truth is in the store are read when asked for, so they are never stale. */
+async function readGauges({ metrics, ports }: GatewayContext): Promise<void> {
+  const counts = await ports.jobStore.counts();
+  for (const priority of priorities) metrics.queued.set({ priority }, counts.queued[priority]);
+}
+
+/** `GET /metrics` in the Prometheus text format. */
+export const metrics = defineOperation({
+  id: 'metrics',
+  method: 'get',
+  path: '/metrics',
+  tag: 'About',
+  summary: 'Prometheus metrics',
+  access: 'operator',
+  answers: { 200: { description: 'The metrics.', content: { 'text/plain': z.string() } } },
+  async handle(_call, gateway) {
+    await readGauges(gateway);
+    const { registry } = gateway.metrics;
+    return { status: 200, contentType: registry.contentType, body: await registry.metrics() };
+  },
+});

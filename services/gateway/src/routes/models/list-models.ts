@@ -1,0 +1,17 @@
+import { modelListSchema } from '@inkwell/contracts/http';
+import { toModelResource } from '../../delivery/model-resource.ts';
+import { defineOperation, json, jsonAnswer } from '../../operation.ts';
+
+/** `GET /v1/models` */
+export const listModels = defineOperation({
+  id: 'listModels',
+  method: 'get',
+  path: '/v1/models',
+  tag: 'Models',
+  summary: 'List models',
+  access: 'key',
+  answers: { 200: jsonAnswer('The models this key may use.', modelListSchema) },
+  async handle(_call, { models }) {
+    return json(200, { object: 'list', data: models.map(toModelResource) });
+  },
+});

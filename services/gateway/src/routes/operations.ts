@@ -1,0 +1,50 @@
+/** Everything this gateway serves. The router and the OpenAPI document are made from this list; order matters where paths overlap. */
+import type { Operation } from '../operation.ts';
+import { createCompletion } from './completions/create-completion.ts';
+import { generateWithApiKey } from './generate/generate-with-api-key.ts';
+import { liveness } from './health/liveness.ts';
+import { ping } from './health/ping.ts';
+import { readiness } from './health/readiness.ts';
+import { startup } from './health/startup.ts';
+import { status } from './health/status.ts';
+import { cancelOneJob } from './jobs/cancel-job.ts';
+import { cancelJobs } from './jobs/cancel-jobs.ts';
+import { createJob } from './jobs/create-job.ts';
+import { getJob } from './jobs/get-job.ts';
+import { jobEvents } from './jobs/job-events.ts';
+import { listJobs } from './jobs/list-jobs.ts';
+import { putJob } from './jobs/put-job.ts';
+import { docs, docsAssets } from './meta/docs.ts';
+import { metrics } from './meta/metrics.ts';
+import { openapi } from './meta/openapi.ts';
+import { version } from './meta/version.ts';
+import { getModel } from './models/get-model.ts';
+import { listModels } from './models/list-models.ts';
+import { detokenize } from './tokens/detokenize.ts';
+import { tokenize } from './tokens/tokenize.ts';
+
+export const operations: readonly Operation[] = [
+  createCompletion,
+  createJob,
+  listJobs,
+  cancelJobs,
+  putJob,
+  getJob,
+  jobEvents,
+  cancelOneJob,
+  listModels,
+  getModel,
+  tokenize,
+  detokenize,
+  generateWithApiKey,
+  ping,
+  status,
+  liveness,
+  readiness,
+  startup,
+  version,
+  metrics,
+  openapi,
+  docs,
+  docsAssets,
+];
