@@ -48,7 +48,8 @@ def load_sources(corpus: Path) -> list[Source]:
     Raises FileNotFoundError naming the missing file.
     """
     alice = clean_alice(read(corpus / "alice.txt"))
-    novels = [doc for doc in clean_novels(read(corpus / "novels.txt")) if not is_copy(doc, alice)]
+    known = {run for doc in alice for run in word_runs(doc)}
+    novels = [doc for doc in clean_novels(read(corpus / "novels.txt")) if not is_copy(doc, known)]
     documents = {
         "novels": novels,
         "alice": alice,
@@ -181,16 +182,16 @@ def grouped(items: list[str], size: int, separator: str) -> list[str]:
 
 
 def tidy(paragraph: str) -> str:
-    """Single spaces, no rows of asterisks, no space before a closing sign, a space after a comma."""
+    """Single spaces, no rows of asterisks, no space before a closing sign, a space after a sentence."""
     text = re.sub(r"(\* ?){3,}", "", paragraph)
     text = re.sub(r"[ \t]+", " ", text)
     text = re.sub(r"\.,(?=[A-Z])", "., ", text)
+    text = re.sub(r'([a-z][.!?]"?)(?="?[A-Z][a-z])', r"\1 ", text)
     return text.strip()
 
 
-def is_copy(document: str, originals: list[str]) -> bool:
-    """True when more than 30 % of the document's runs of eight words are in the originals too."""
-    known = {run for original in originals for run in word_runs(original)}
+def is_copy(document: str, known: set[tuple[str, ...]]) -> bool:
+    """True when more than 30 % of the document's runs of eight words are known."""
     runs = word_runs(document)
     return bool(runs) and sum(run in known for run in runs) > 0.3 * len(runs)
 

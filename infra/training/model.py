@@ -24,6 +24,25 @@ class GPT2Config:
     n_head: int = 4
 
 
+class Dropout(nn.Module):
+    """Dropout whose mask takes one random byte for each value, eight of them from one draw.
+
+    On a CPU the generator is what dropout costs; the rate is rounded to a multiple of 1/256.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.threshold = round(rate * 256)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape; the identity when evaluating."""
+        if not self.training or self.threshold == 0:
+            return x
+        draws = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+        kept = draws.view(torch.uint8)[: x.numel()].view(x.shape) >= self.threshold
+        return x * (kept.to(x.dtype) * (256 / (256 - self.threshold)))
+
+
 class Conv1D(nn.Module):
     """An affine map whose weight is stored [in, out], as GPT-2's first code release did."""
 
@@ -78,7 +97,7 @@ class Block(nn.Module):
         self.attn = Attention(config, std)
         self.ln_2 = nn.LayerNorm(config.n_embd)
         self.mlp = MLP(config, std)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, time, n_embd] -> [batch, time, n_embd]"""
@@ -93,7 +112,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.h = nn.ModuleList(Block(config, dropout) for _ in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd)
         nn.init.normal_(self.wte.weight, std=0.02)
