@@ -1,0 +1,86 @@
+/**
+ * Measures one engine in a process of its own, so that its memory is its own: argument 1 is the model directory, the answer is one JSON line
+ * on stdout. Text is drawn greedily past the end-of-text token; a decode figure is batch size ÷ median step.
+ */
+import type { GenerationSpec } from '@inkwell/contracts';
+import { Engine } from '@inkwell/engine';
+import { loadModel } from '@inkwell/gpt2/tfjs';
+import { median, rounded } from './statistics.ts';
+
+const batchSizes = [1, 4, 8, 16];
+const promptTokens = 128;
+const measuredSteps = 48;
+
+export interface EngineFigures {
+  backend: string;
+  decode: Record<string, number>;
+  prefill: Record<string, number>;
+  ttftMs: number;
+  rssMb: number;
+  loadS: number;
+}
+
+const sampling = {
+  temperature: 0,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  repetitionPenalty: 1,
+  logitBias: {},
+  seed: 0,
+};
+
+function spec(length: number, maxTokens: number, salt: number): GenerationSpec {
+  const prompt = Array.from({ length }, (_, i) => (i * 7919 + salt * 104_729 + 13) % 256);
+  const shared = { model: 'bench', n: 1, bestOf: 1, stop: [], logprobs: null, echo: false, ignoreEos: true };
+  return { ...shared, prompts: [prompt], maxTokens, sampling };
+}
+
+/** Steps until nothing is left; answers the times of the steps that drew exactly `batch` tokens and computed no prompt. */
+async function runDry(engine: Engine, batch: number): Promise<number[]> {
+  const times: number[] = [];
+  while (!engine.idle) {
+    const startedAt = performance.now();
+    const report = await engine.step();
+    if (report.drawnTokens === batch && report.promptTokens === 0) times.push(performance.now() - startedAt);
+  }
+  return times;
+}
+
+async function decodeRate(engine: Engine, batch: number): Promise<number> {
+  for (let i = 0; i < batch; i++) engine.add(`decode-${i}`, spec(promptTokens, measuredSteps + 2 * batch, i));
+  return rounded((batch * 1000) / median(await runDry(engine, batch)));
+}
+
+async function prefillRate(engine: Engine, length: number): Promise<number> {
+  const times: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const startedAt = performance.now();
+    engine.add('prefill', spec(length, 1, round));
+    await runDry(engine, 1);
+    times.push(performance.now() - startedAt);
+  }
+  return rounded((length * 1000) / median(times));
+}
+
+async function main(directory: string): Promise<EngineFigures> {
+  const startedAt = performance.now();
+  const { backend, tokenizer, config } = await loadModel(directory);
+  const loadS = rounded((performance.now() - startedAt) / 1000);
+  const engine = new Engine(backend, tokenizer);
+  engine.add('warm-up', spec(promptTokens, 8, 0));
+  await runDry(engine, 1);
+  const decode: Record<string, number> = {};
+  for (const batch of batchSizes) decode[batch] = await decodeRate(engine, batch);
+  const prefill: Record<string, number> = {};
+  for (const length of [128, 512]) if (length < config.n_positions) prefill[length] = await prefillRate(engine, length);
+  const ttftMs = rounded(64_000 / (await prefillRate(engine, 64)));
+  await backend.dispose();
+  const { name, device, threads } = backend.info;
+  const rssMb = Math.round(process.resourceUsage().maxRSS / 1024);
+  return { backend: `${name} ${device} ${threads} threads`, decode, prefill, ttftMs, rssMb, loadS };
+}
+
+process.stdout.write(`${JSON.stringify(await main(process.argv[2] ?? ''))}\n`);
