@@ -63,11 +63,14 @@ function assemble(info: ModelBackendInfo, { runtime, pool, weights, caches, work
     info,
     async forward(batch: StepBatch): Promise<Float32Array[]> {
       if (disposed) throw new Error('the model backend was disposed');
-      return tf.tidy(() => {
+      // Only the tensor leaves the tidy: it would search returned arrays for tensors, element by element.
+      const logits = tf.tidy(() => {
         const step = stepTensors(batch, info);
-        const logits = gpt2(workshop, weights, caches, step, tf.tensor1d(batch.logitsRows, 'int32'));
-        return copyRows(runtime, logits);
+        return gpt2(workshop, weights, caches, step, tf.tensor1d(batch.logitsRows, 'int32'));
       });
+      const rows = copyRows(runtime, logits);
+      logits.dispose();
+      return rows;
     },
     async dispose(): Promise<void> {
       if (disposed) return;
