@@ -1,0 +1,56 @@
+/** A plain job for the embedded store's own tests. */
+import { type JobMessage, jobKey, type NewJob } from '@inkwell/contracts';
+import type { QueueLimits } from '@inkwell/ports';
+
+export const noLimits: QueueLimits = { maxQueued: 1_000_000, maxQueuedPerTenant: 1_000_000 };
+
+export function sampleJob(tenant: string, id: string, changes: Partial<NewJob> = {}): NewJob {
+  return {
+    tenant,
+    id,
+    key: jobKey(tenant, id),
+    state: 'queued',
+    priority: 'standard',
+    spec: {
+      model: 'tiny',
+      prompts: [Array.from({ length: 30 }, (_, index) => index)],
+      maxTokens: 100,
+      n: 1,
+      bestOf: 1,
+      sampling: {
+        temperature: 1,
+        topP: 1,
+        topK: 0,
+        minP: 0,
+        presencePenalty: 0,
+        frequencyPenalty: 0,
+        repetitionPenalty: 1,
+        logitBias: {},
+        seed: 1,
+      },
+      stop: [],
+      logprobs: null,
+      echo: false,
+      ignoreEos: false,
+    },
+    metadata: {},
+    costTokens: 130,
+    createdAt: Date.now(),
+    startedAt: null,
+    finishedAt: null,
+    deadlineAt: null,
+    onDisconnect: 'continue',
+    attempts: 0,
+    requestHash: 'hash',
+    createdBy: 'key_1',
+    requestId: 'req_1',
+    result: null,
+    error: null,
+    ...changes,
+  };
+}
+
+export function sampleMessage(job: NewJob): JobMessage {
+  const { key, tenant, priority, costTokens, createdAt, deadlineAt } = job;
+  return { version: 1, key, tenant, model: job.spec.model, priority, costTokens, createdAt, deadlineAt };
+}
