@@ -8,8 +8,8 @@ import type { z } from 'zod';
 import type { Caller } from './auth/caller.ts';
 import type { GatewayContext } from './context.ts';
 
-/** `open` needs no key; `operator` needs a key of that role or above. */
-export type Access = 'open' | 'key' | 'operator';
+/** `open` needs no key; `operator` and `superuser` need a key of that role or above. */
+export type Access = 'open' | 'key' | 'operator' | 'superuser';
 
 export interface Call<P = unknown, Q = unknown, B = unknown> {
   readonly request: IncomingMessage;
@@ -41,7 +41,7 @@ export interface DocumentedAnswer {
 
 export interface Operation<P = unknown, Q = unknown, B = unknown> {
   readonly id: string;
-  readonly method: 'get' | 'post' | 'put';
+  readonly method: 'get' | 'post' | 'put' | 'delete';
   /** With `{name}` for parameters. */
   readonly path: `/${string}`;
   readonly tag: string;

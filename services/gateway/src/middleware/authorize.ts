@@ -5,6 +5,9 @@ import type { Access } from '../operation.ts';
 
 /** @throws InkwellError `insufficient_scope` */
 export function authorize(caller: Caller, access: Access): void {
+  if (access === 'superuser' && caller.role !== 'superuser') {
+    throw new InkwellError('insufficient_scope', { message: 'This needs an API key of a superuser.' });
+  }
   if (access === 'operator' && caller.role === 'user') {
     throw new InkwellError('insufficient_scope', { message: 'This needs an API key of an operator.' });
   }

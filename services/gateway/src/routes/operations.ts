@@ -14,6 +14,9 @@ import { getJob } from './jobs/get-job.ts';
 import { jobEvents } from './jobs/job-events.ts';
 import { listJobs } from './jobs/list-jobs.ts';
 import { putJob } from './jobs/put-job.ts';
+import { createKey } from './keys/create-key.ts';
+import { listKeys } from './keys/list-keys.ts';
+import { revokeKey } from './keys/revoke-key.ts';
 import { docs, docsAssets } from './meta/docs.ts';
 import { metrics } from './meta/metrics.ts';
 import { openapi } from './meta/openapi.ts';
@@ -37,6 +40,9 @@ export const operations: readonly Operation[] = [
   tokenize,
   detokenize,
   generateWithApiKey,
+  createKey,
+  listKeys,
+  revokeKey,
   ping,
   status,
   liveness,

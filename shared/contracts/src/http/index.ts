@@ -1,4 +1,5 @@
 /** The HTTP contract: one schema per request and answer. Validation, types and the OpenAPI document all come from these. */
+export { apiKeyIdSchema, apiKeyListSchema, apiKeyRequestSchema, apiKeySchema, newApiKeySchema } from './api-key.ts';
 export {
   type CompletionRequest,
   choiceSchema,

@@ -1,0 +1,43 @@
+/** Makes an API key and its record. Whoever calls this shows the key once; afterwards only its keyed hash exists. */
+import { randomBytes } from 'node:crypto';
+import type { ApiKeyRecord, Role } from '@inkwell/contracts';
+import type { KeyStore } from '@inkwell/ports';
+import { apiKeyPrefix, hashApiKey, makeApiKey } from './api-key.ts';
+
+export interface KeyGrant {
+  name: string;
+  tenant: string;
+  role: Role;
+  /** Unix milliseconds. */
+  expiresAt: number | null;
+  /** A key of the operator's choosing instead of a made one. */
+  chosenKey?: string;
+}
+
+export interface IssuedKey {
+  key: string;
+  record: ApiKeyRecord;
+}
+
+/** @returns the key and its record; `existed` when a chosen key was there before (the record is then the older one) */
+export async function issueApiKey(
+  store: KeyStore,
+  serverSecret: string | Uint8Array,
+  now: number,
+  grant: KeyGrant,
+): Promise<IssuedKey & { existed: boolean }> {
+  const key = grant.chosenKey ?? makeApiKey();
+  const { chosenKey: _, ...granted } = grant;
+  const record: ApiKeyRecord = {
+    ...granted,
+    id: `key_${randomBytes(9).toString('hex')}`,
+    hash: hashApiKey(serverSecret, key),
+    prefix: apiKeyPrefix(key),
+    createdAt: now,
+    revokedAt: null,
+  };
+  if ((await store.create(record)) === 'created') return { key, record, existed: false };
+  const older = await store.findByHash(record.hash);
+  if (!older) throw new Error('a new API key collided with an existing id; try again');
+  return { key, record: older, existed: true };
+}
