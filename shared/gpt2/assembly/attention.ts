@@ -35,23 +35,72 @@ export function prepareAttention(
   return (rows * heads + itemsPerChunk - 1) / itemsPerChunk;
 }
 
-function dot(a: usize, b: usize, width: i32): f32 {
-  let even = splat(0);
-  let odd = splat(0);
-  let i = 0;
-  for (; i + 8 <= width; i += 8) {
-    even = multiplyAdd(v128.load(a), v128.load(b), even);
-    odd = multiplyAdd(v128.load(a, 16), v128.load(b, 16), odd);
-    a += 32;
-    b += 32;
+/** q·k over the leading multiple of 4 of a head's columns, lane by lane, then across lanes, then the columns left over. */
+function dot1(q: usize, k: usize, width: i32): f32 {
+  let lanes = splat(0);
+  for (let turns = width >> 2; turns > 0; turns--) {
+    lanes = multiplyAdd(v128.load(q), v128.load(k), lanes);
+    q += 16;
+    k += 16;
   }
-  let sum = horizontalSum(f32x4.add(even, odd));
-  for (; i < width; i++) {
-    sum += load<f32>(a) * load<f32>(b);
-    a += 4;
-    b += 4;
+  return addRest(horizontalSum(lanes), q, k, width & 3);
+}
+
+@inline
+function addRest(sum: f32, q: usize, k: usize, rest: i32): f32 {
+  for (; rest > 0; rest--) {
+    sum += load<f32>(q) * load<f32>(k);
+    q += 4;
+    k += 4;
   }
   return sum;
+}
+
+/** Four keys at once: each sum is added up exactly as dot1 does it. */
+function dot4(q: usize, k: usize, rowBytes: usize, width: i32, out: usize): void {
+  let k1 = k + rowBytes;
+  let k2 = k1 + rowBytes;
+  let k3 = k2 + rowBytes;
+  let a = splat(0), b = splat(0), c = splat(0), d = splat(0);
+  for (let turns = width >> 2; turns > 0; turns--) {
+    const query = v128.load(q);
+    a = multiplyAdd(query, v128.load(k), a);
+    b = multiplyAdd(query, v128.load(k1), b);
+    c = multiplyAdd(query, v128.load(k2), c);
+    d = multiplyAdd(query, v128.load(k3), d);
+    q += 16;
+    k += 16; k1 += 16; k2 += 16; k3 += 16;
+  }
+  const rest = width & 3;
+  store<f32>(out, addRest(horizontalSum(a), q, k, rest));
+  store<f32>(out, addRest(horizontalSum(b), q, k1, rest), 4);
+  store<f32>(out, addRest(horizontalSum(c), q, k2, rest), 8);
+  store<f32>(out, addRest(horizontalSum(d), q, k3, rest), 12);
+}
+
+/** scores[p] = q·key[p] · scale for `count` keys that lie one after the other. */
+function scoreKeys(q: usize, key: usize, count: i32, rowBytes: usize, width: i32, scale: f32, scores: usize): void {
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    dot4(q, key, rowBytes, width, scores);
+    v128.store(scores, f32x4.mul(v128.load(scores), splat(scale)));
+    key += rowBytes << 2;
+    scores += 16;
+  }
+  for (; i < count; i++) {
+    store<f32>(scores, dot1(q, key, width) * scale);
+    key += rowBytes;
+    scores += 4;
+  }
+}
+
+function largest(scores: usize, count: i32): f32 {
+  let max = -f32.MAX_VALUE;
+  for (let i = 0; i < count; i++) {
+    const s = load<f32>(scores + (<usize>i << 2));
+    if (s > max) max = s;
+  }
+  return max;
 }
 
 /** Turns scores[0 … count) into e^(score - max), pads to a multiple of 4 with what adds nothing, returns the sum. */
@@ -69,41 +118,60 @@ function exponentiate(scores: usize, count: i32, max: f32): f32 {
   return horizontalSum(sums);
 }
 
-/** out[16] = Σ_p weight[p] · values[p][16], over the blocks of one sequence. */
-function weigh16(
+/** out[32] = factor · Σ_p weights[p] · values[p][32], over the blocks of one sequence. */
+function weigh32(
   weights: usize, count: i32, values: usize, table: usize, blockBytes: usize, rowBytes: usize, blockSize: i32, factor: f32, out: usize,
 ): void {
-  let s0 = splat(0), s1 = splat(0), s2 = splat(0), s3 = splat(0);
+  let s0 = splat(0), s1 = splat(0), s2 = splat(0), s3 = splat(0), s4 = splat(0), s5 = splat(0), s6 = splat(0), s7 = splat(0);
   for (let start = 0; start < count; start += blockSize) {
     let v = values + <usize>load<i32>(table) * blockBytes;
-    const end = min(blockSize, count - start);
-    for (let i = 0; i < end; i++) {
+    for (let left = min(blockSize, count - start); left > 0; left--) {
       const w = v128.load32_splat(weights);
       s0 = multiplyAdd(w, v128.load(v), s0);
       s1 = multiplyAdd(w, v128.load(v, 16), s1);
       s2 = multiplyAdd(w, v128.load(v, 32), s2);
       s3 = multiplyAdd(w, v128.load(v, 48), s3);
+      s4 = multiplyAdd(w, v128.load(v, 64), s4);
+      s5 = multiplyAdd(w, v128.load(v, 80), s5);
+      s6 = multiplyAdd(w, v128.load(v, 96), s6);
+      s7 = multiplyAdd(w, v128.load(v, 112), s7);
       v += rowBytes;
       weights += 4;
     }
     table += 4;
   }
   const f = splat(factor);
-  v128.store(out, f32x4.mul(s0, f));
-  v128.store(out, f32x4.mul(s1, f), 16);
-  v128.store(out, f32x4.mul(s2, f), 32);
-  v128.store(out, f32x4.mul(s3, f), 48);
+  v128.store(out, f32x4.mul(s0, f)); v128.store(out, f32x4.mul(s1, f), 16);
+  v128.store(out, f32x4.mul(s2, f), 32); v128.store(out, f32x4.mul(s3, f), 48);
+  v128.store(out, f32x4.mul(s4, f), 64); v128.store(out, f32x4.mul(s5, f), 80);
+  v128.store(out, f32x4.mul(s6, f), 96); v128.store(out, f32x4.mul(s7, f), 112);
 }
 
-/** As weigh16, for one column: the rest of a head whose width is no multiple of 16. */
+/** As weigh32, for four columns. */
+function weigh4(
+  weights: usize, count: i32, values: usize, table: usize, blockBytes: usize, rowBytes: usize, blockSize: i32, factor: f32, out: usize,
+): void {
+  let sums = splat(0);
+  for (let start = 0; start < count; start += blockSize) {
+    let v = values + <usize>load<i32>(table) * blockBytes;
+    for (let left = min(blockSize, count - start); left > 0; left--) {
+      sums = multiplyAdd(v128.load32_splat(weights), v128.load(v), sums);
+      v += rowBytes;
+      weights += 4;
+    }
+    table += 4;
+  }
+  v128.store(out, f32x4.mul(sums, splat(factor)));
+}
+
+/** As weigh32, for one column: the rest of a head whose width is no multiple of 4. */
 function weigh1(
   weights: usize, count: i32, values: usize, table: usize, blockBytes: usize, rowBytes: usize, blockSize: i32, factor: f32, out: usize,
 ): void {
   let sum: f32 = 0;
   for (let start = 0; start < count; start += blockSize) {
     let v = values + <usize>load<i32>(table) * blockBytes;
-    const end = min(blockSize, count - start);
-    for (let i = 0; i < end; i++) {
+    for (let left = min(blockSize, count - start); left > 0; left--) {
       sum += load<f32>(weights) * load<f32>(v);
       v += rowBytes;
       weights += 4;
@@ -126,28 +194,23 @@ function attendHead(control: usize, row: i32, head: i32, scores: usize): void {
   const scale = getFloatArgument(control, 8);
   const query = pointer(control, 0) + (<usize>row * 3 * <usize>heads + <usize>head) * rowBytes;
 
-  let max: f32 = -f32.MAX_VALUE;
-  let score = scores;
   for (let start = 0; start < count; start += blockSize) {
     const block = load<i32>(table + (<usize>(start / blockSize) << 2));
-    let key = pointer(control, 1) + <usize>block * blockBytes + headAt;
-    const end = min(blockSize, count - start);
-    for (let i = 0; i < end; i++) {
-      const s = dot(query, key, headWidth) * scale;
-      store<f32>(score, s);
-      if (s > max) max = s;
-      key += rowBytes;
-      score += 4;
-    }
+    const key = pointer(control, 1) + <usize>block * blockBytes + headAt;
+    scoreKeys(query, key, min(blockSize, count - start), rowBytes, headWidth, scale, scores + (<usize>start << 2));
   }
-  const factor: f32 = <f32>1 / exponentiate(scores, count, max);
+  const factor: f32 = <f32>1 / exponentiate(scores, count, largest(scores, count));
 
   const values = pointer(control, 2) + headAt;
   const out = pointer(control, 6) + (<usize>row * <usize>heads + <usize>head) * rowBytes;
   let column = 0;
-  for (; column + 16 <= headWidth; column += 16) {
+  for (; column + 32 <= headWidth; column += 32) {
     const at = <usize>column << 2;
-    weigh16(scores, count, values + at, table, blockBytes, rowBytes, blockSize, factor, out + at);
+    weigh32(scores, count, values + at, table, blockBytes, rowBytes, blockSize, factor, out + at);
+  }
+  for (; column + 4 <= headWidth; column += 4) {
+    const at = <usize>column << 2;
+    weigh4(scores, count, values + at, table, blockBytes, rowBytes, blockSize, factor, out + at);
   }
   for (; column < headWidth; column++) {
     const at = <usize>column << 2;

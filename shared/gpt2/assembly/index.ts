@@ -5,7 +5,7 @@
  */
 import { prepareAttention, runAttention } from './attention';
 import { CHUNKS, DONE, GENERATION, KERNEL, MAIN_WAITS, SLEEPERS, STOP, TICKET } from './job';
-import { prepareLinear, runLinear, ROW_BLOCK, SCRATCH_BYTES } from './linear';
+import { prepareLinear, runLinear, SCRATCH_BYTES } from './linear';
 import { prepareEmbed, prepareLayerNorm, prepareStoreKv, runEmbed, runLayerNorm, runStoreKv } from './rows';
 
 const EMBED: i32 = 1;
@@ -98,11 +98,6 @@ export function linearScratchBytes(): i32 {
   return <i32>SCRATCH_BYTES;
 }
 
-/** Rows of one chunk of `linear`. */
-export function linearRowBlock(): i32 {
-  return ROW_BLOCK;
-}
-
 export function embed(
   control: usize, tokens: usize, positions: usize, wte: usize, wpe: usize, out: usize, rows: i32, width: i32, rowsPerChunk: i32,
 ): void {
@@ -110,9 +105,10 @@ export function embed(
 }
 
 export function layerNorm(
-  control: usize, x: usize, gain: usize, bias: usize, out: usize, epsilon: f32, rows: i32, width: i32, rowsPerChunk: i32,
+  control: usize, x: usize, selection: usize, gain: usize, bias: usize, out: usize, epsilon: f32, rows: i32, width: i32,
+  rowsPerChunk: i32,
 ): void {
-  dispatch(control, LAYER_NORM, prepareLayerNorm(control, x, gain, bias, out, epsilon, rows, width, rowsPerChunk));
+  dispatch(control, LAYER_NORM, prepareLayerNorm(control, x, selection, gain, bias, out, epsilon, rows, width, rowsPerChunk));
 }
 
 export function linear(

@@ -49,7 +49,8 @@ export function runEmbed(control: usize, chunk: i32): void {
 }
 
 export function prepareLayerNorm(
-  control: usize, x: usize, gain: usize, bias: usize, out: usize, epsilon: f32, rows: i32, width: i32, rowsPerChunk: i32,
+  control: usize, x: usize, selection: usize, gain: usize, bias: usize, out: usize, epsilon: f32, rows: i32, width: i32,
+  rowsPerChunk: i32,
 ): i32 {
   setArgument(control, 0, <i32>x);
   setArgument(control, 1, <i32>gain);
@@ -59,6 +60,7 @@ export function prepareLayerNorm(
   setArgument(control, 5, rows);
   setArgument(control, 6, width);
   setArgument(control, 7, rowsPerChunk);
+  setArgument(control, 8, <i32>selection);
   return chunkCount(rows, rowsPerChunk);
 }
 
@@ -87,16 +89,18 @@ function rowSquaredDistance(x: usize, mean: f32, width: i32): f32 {
   return sum;
 }
 
-/** out = (x - mean) / sqrt(variance + epsilon) * gain + bias, per row (Ba, Kiros, Hinton 2016). */
+/** out[r] = (x[s] - mean) / sqrt(variance + epsilon) * gain + bias, s = selection[r] or r (Ba, Kiros, Hinton 2016). */
 export function runLayerNorm(control: usize, chunk: i32): void {
   const rows = getArgument(control, 5);
   const width = getArgument(control, 6);
   const perChunk = getArgument(control, 7);
   const gain = pointer(control, 1);
   const bias = pointer(control, 2);
+  const selection = pointer(control, 8);
   const end = min((chunk + 1) * perChunk, rows);
   for (let r = chunk * perChunk; r < end; r++) {
-    const x = pointer(control, 0) + <usize>r * (<usize>width << 2);
+    const source = selection == 0 ? r : load<i32>(selection + (<usize>r << 2));
+    const x = pointer(control, 0) + <usize>source * (<usize>width << 2);
     const out = pointer(control, 3) + <usize>r * (<usize>width << 2);
     const mean = rowSum(x, width) / <f32>width;
     const variance = rowSquaredDistance(x, mean, width) / <f32>width;

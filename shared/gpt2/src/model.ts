@@ -76,7 +76,7 @@ export function gpt2(
     h.forEach((block, layer) => {
       x = tf.tidy(() => feedForward(shop, selfAttention(shop, x, block, step, caches[layer]!), block));
     });
-    const last = tf.gather(x, logitsRows); // [n_rows, n_embd] -> [n_logits, n_embd]
-    return linear(shop, layerNorm(shop, last, ln_f), lm_head); // [n_logits, n_embd] -> [n_logits, n_vocab]
+    const last = layerNorm(shop, x, ln_f, logitsRows); // [n_rows, n_embd] -> [n_logits, n_embd]
+    return linear(shop, last, lm_head); // [n_logits, n_embd] -> [n_logits, n_vocab]
   });
 }

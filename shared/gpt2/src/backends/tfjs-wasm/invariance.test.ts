@@ -41,7 +41,8 @@ describe(`batch invariance (seed ${SEED})`, () => {
   let backend: ModelBackend;
   let alone: Float32Array[];
 
-  const load = async (options: { threads: number; blockSize?: number }) => (await loadModel(directory, options)).backend;
+  const load = async (options: { threads: number; blockSize?: number }) =>
+    (await loadModel(directory, options)).backend;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'inkwell-gpt2-'));
@@ -55,9 +56,12 @@ describe(`batch invariance (seed ${SEED})`, () => {
     await rm(directory, { recursive: true });
   });
 
-  it.each([2, 3, 7, 64, 65, LENGTH])('a prompt fed %i tokens at a time gives the bits of one at a time', async (chunk) => {
-    expectSameBits(await promptLogits(backend, prompt, { chunk }), alone);
-  });
+  it.each([2, 3, 7, 64, 65, LENGTH])(
+    'a prompt fed %i tokens at a time gives the bits of one at a time',
+    async (chunk) => {
+      expectSameBits(await promptLogits(backend, prompt, { chunk }), alone);
+    },
+  );
 
   it('other blocks of the cache give the same bits', async () => {
     expectSameBits(await promptLogits(backend, prompt, { chunk: 50, table: shuffledTable(backend) }), alone);
@@ -85,7 +89,11 @@ describe(`batch invariance (seed ${SEED})`, () => {
         // Each neighbour moves at its own pace: one token per step, or many.
         const stride = 1 + (i % 13);
         const start = ((from / 10) * stride) % ids.length;
-        return { ids: ids.slice(start, start + stride), from: start, table: tableFrom(backend, (i + 1) * tablesLength) };
+        return {
+          ids: ids.slice(start, start + stride),
+          from: start,
+          table: tableFrom(backend, (i + 1) * tablesLength),
+        };
       });
       slices.splice(7, 0, { ids: prompt.slice(from, from + 10), from, table: tableFrom(backend) });
       const step = stepOf(slices, 'all');

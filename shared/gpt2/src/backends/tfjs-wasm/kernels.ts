@@ -25,6 +25,7 @@ export interface Kernels {
   layerNorm(
     control: Pointer,
     x: Pointer,
+    selection: Pointer,
     gain: Pointer,
     bias: Pointer,
     out: Pointer,

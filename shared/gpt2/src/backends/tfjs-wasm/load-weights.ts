@@ -19,6 +19,14 @@ export interface LoadProgress {
   readonly tensor: string;
 }
 
+function refuseNotFinite(name: string, values: Float32Array): void {
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) {
+      throw new ModelError(`safetensors: tensor ${name}: value ${i} is ${values[i]}; the file is damaged`);
+    }
+  }
+}
+
 class WeightLoader {
   readonly #file: SafetensorsFile;
   readonly #config: Gpt2Config;
@@ -42,9 +50,7 @@ class WeightLoader {
     const prefixed = `transformer.${name}`;
     const shape = this.#shapes.get(name)!;
     const values = await this.#file.read(this.#file.find(prefixed) ? prefixed : name, shape);
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0)
-      throw new ModelError(`safetensors: tensor ${name}: value ${bad} is ${values[bad]}; the file is damaged`);
+    refuseNotFinite(name, values);
     this.#loadedBytes += values.byteLength;
     this.#onProgress({ loadedBytes: this.#loadedBytes, totalBytes: this.#totalBytes, tensor: name });
     return values;

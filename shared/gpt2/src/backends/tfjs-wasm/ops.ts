@@ -64,9 +64,17 @@ export function embed(shop: Workshop, step: StepTensors, wte: tf.Tensor3D, wpe: 
   return run(KERNEL_NAMES.embed, shop, { tokens: step.tokens, positions: step.positions, wte, wpe }, {});
 }
 
-/** [n_rows, n_embd] -> [n_rows, n_embd] */
-export function layerNorm(shop: Workshop, x: tf.Tensor2D, { weight, bias, epsilon }: LayerNormWeights): tf.Tensor2D {
-  return run(KERNEL_NAMES.layerNorm, shop, { x, gain: weight, bias }, { epsilon });
+/**
+ * Normalises every row, or those `selection` names: [n_rows, n_embd] -> [n_rows or n_selected, n_embd]
+ */
+export function layerNorm(
+  shop: Workshop,
+  x: tf.Tensor2D,
+  { weight, bias, epsilon }: LayerNormWeights,
+  selection?: tf.Tensor1D,
+): tf.Tensor2D {
+  const inputs = { x, gain: weight, bias, ...(selection && { selection }) };
+  return run(KERNEL_NAMES.layerNorm, shop, inputs, { epsilon, rows: selection?.size ?? x.shape[0] });
 }
 
 /** activation(x·W + b) + residual: [n_rows, n_in] -> [n_rows, n_out] */

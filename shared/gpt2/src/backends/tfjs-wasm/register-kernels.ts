@@ -58,12 +58,14 @@ function embed(kernels: Kernels, c: Call): tf.TensorInfo {
 }
 
 function layerNorm(kernels: Kernels, c: Call): tf.TensorInfo {
-  const [rows, width] = c.shape('x') as [number, number];
+  const width = c.shape('x')[1]!;
+  const rows = c.number('rows');
   const out = c.output([rows, width]);
   const rowsPerChunk = perChunk(rows, width * 4, c.number('threads'));
   kernels.layerNorm(
     c.number('control'),
     c.at('x'),
+    c.at('selection'),
     c.at('gain'),
     c.at('bias'),
     out.at,
