@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { apiKeyPrefix, hashApiKey, isPlausibleApiKey, makeApiKey, sameHash } from './api-key.ts';
+
+describe('API keys', () => {
+  it('have the published form, never repeat, and use the whole alphabet', () => {
+    const keys = Array.from({ length: 2_000 }, makeApiKey);
+    for (const key of keys) expect(key).toMatch(/^ik_[0-9A-Za-z]{36}$/);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(new Set(keys.map((key) => key.slice(3)).join('')).size).toBe(62);
+  });
+
+  it('are refused without a look-up when any one character is wrong', () => {
+    const key = makeApiKey();
+    for (let place = 3; place < key.length; place++) {
+      const other = key[place] === 'A' ? 'B' : 'A';
+      const mistyped = key.slice(0, place) + other + key.slice(place + 1);
+      expect(isPlausibleApiKey(mistyped), `character ${place}`).toBe(false);
+    }
+    expect(isPlausibleApiKey(key)).toBe(true);
+  });
+
+  it('may be chosen by an operator if they are long enough to be safe', () => {
+    expect(isPlausibleApiKey('x'.repeat(31))).toBe(false);
+    expect(isPlausibleApiKey('x'.repeat(32))).toBe(true);
+    expect(isPlausibleApiKey(`${'x'.repeat(32)} `)).toBe(false);
+  });
+
+  it('are kept as a hash that depends on the server secret', () => {
+    const key = makeApiKey();
+    expect(hashApiKey('a'.repeat(32), key)).toMatch(/^[0-9a-f]{64}$/);
+    expect(hashApiKey('a'.repeat(32), key)).not.toBe(hashApiKey('b'.repeat(32), key));
+    expect(sameHash(hashApiKey('s', key), hashApiKey('s', key))).toBe(true);
+    expect(sameHash(hashApiKey('s', key), hashApiKey('s', `${key}x`))).toBe(false);
+    expect(sameHash('ab', '')).toBe(false);
+    expect(key.startsWith(apiKeyPrefix(key))).toBe(true);
+  });
+});
