@@ -26,4 +26,4 @@ export { canTransition, isTerminal, jobKey, jobStates, jobTransitions, prioritie
 export type { DeltaEvent, JobEvent, NewJobEvent, QueuedEvent, StartedEvent, TerminalEvent } from './job-event.ts';
 export { isTerminalEvent } from './job-event.ts';
 export type { JobMessage } from './job-message.ts';
-export { jobMessageSchema } from './job-message.ts';
+export { jobMessageSchema, toJobMessage } from './job-message.ts';

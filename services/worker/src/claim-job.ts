@@ -1,0 +1,112 @@
+/**
+ * Takes a delivered job into our hands: lease, story so far, deadline, started event. Answers whether the engine is to run it now; in every
+ * other case the delivery has been settled here. Safe to repeat after a death at any point.
+ */
+import { InkwellError, isTerminal, isTerminalEvent, type JobEvent, type JobKey } from '@inkwell/contracts';
+import type { WorkerContext } from './context.ts';
+import { finishJob, recordOutcome, settleUnowned } from './finish-job.ts';
+import type { JobRun } from './job-run.ts';
+import { persist } from './persist.ts';
+import type { StoryWriter } from './story-writer.ts';
+
+const pageSize = 1000;
+/** How soon a job is looked at again whose lease somebody still holds: after a crash it is nobody's until the lease runs out. */
+const longestHeldRetryMs = 1000;
+
+async function readStory(context: WorkerContext, key: JobKey): Promise<JobEvent[]> {
+  const story: JobEvent[] = [];
+  for (;;) {
+    const afterSeq = story.at(-1)?.seq ?? 0;
+    const page = await persist(context, 'read', () => context.ports.resultStream.read(key, afterSeq, pageSize));
+    for (const event of page) story.push(event);
+    if (page.length < pageSize) return story;
+  }
+}
+
+/** Attempts since the last text. */
+function fruitlessAttempts(story: readonly JobEvent[]): number {
+  const lastDelta = story.findLastIndex((event) => event.type === 'job.delta');
+  return story.slice(lastDelta + 1).filter((event) => event.type === 'job.started').length;
+}
+
+/** Takes over what earlier attempts have written. */
+function adopt(run: JobRun, story: readonly JobEvent[]): void {
+  run.seq = story.at(-1)?.seq ?? 0;
+  for (const event of story) {
+    if (event.type !== 'job.delta') continue;
+    run.story.push(event);
+    const tokens = run.tokens[event.index];
+    if (tokens !== undefined) for (const token of event.tokens) tokens.push(token);
+    if (event.finishReason !== null) run.endedChoices++;
+  }
+}
+
+/** Whether the deadline has passed. */
+export function isLate(run: JobRun, now: number): boolean {
+  return run.record.deadlineAt !== null && run.record.deadlineAt <= now;
+}
+
+/** @returns true when the job is ours and is to run */
+export async function claimJob(context: WorkerContext, writer: StoryWriter, run: JobRun): Promise<boolean> {
+  const { ports, limits, workerId } = context;
+  if (isTerminal(run.record.state)) {
+    await persist(context, 'ack', () => run.delivery.ack());
+    return false;
+  }
+  const taken = await persist(context, 'acquire', () => ports.lease.acquire(run.key, workerId, limits.leaseTtlMs));
+  if (taken === 'held') {
+    const delayMs = Math.min(longestHeldRetryMs, limits.leaseTtlMs);
+    await persist(context, 'retry', () => run.delivery.retry('the lease is held', delayMs));
+    return false;
+  }
+  run.fence = taken.fence;
+  const [story, record] = await Promise.all([
+    readStory(context, run.key),
+    persist(context, 'get', () => ports.jobStore.get(run.key)),
+  ]);
+  run.record = record ?? run.record;
+  adopt(run, story);
+  const last = story.at(-1);
+  if (last !== undefined && isTerminalEvent(last)) {
+    await recordOutcome(context, run, last.outcome);
+    return false;
+  }
+  if (isLate(run, context.clock.now())) {
+    await finishJob(context, writer, run, { state: 'expired', error: new InkwellError('deadline_exceeded').toBody() });
+    return false;
+  }
+  if (fruitlessAttempts(story) >= limits.maxFruitlessAttempts) {
+    const deadLetterReason = `${limits.maxFruitlessAttempts} attempts in a row ended without progress`;
+    await giveUp(context, writer, run, deadLetterReason);
+    return false;
+  }
+  return start(context, writer, run);
+}
+
+/** Ends the job as failed and moves its message to the dead letters. */
+export async function giveUp(context: WorkerContext, writer: StoryWriter, run: JobRun, reason: string): Promise<void> {
+  context.log.error({ job: run.key, reason }, 'job given up');
+  const error = new InkwellError('generation_failed').toBody();
+  await finishJob(context, writer, run, { state: 'failed', error, deadLetterReason: reason });
+}
+
+async function start(context: WorkerContext, writer: StoryWriter, run: JobRun): Promise<boolean> {
+  const { ports, metrics, workerId } = context;
+  const now = context.clock.now();
+  const attempts = run.record.attempts + 1;
+  const startedAt = run.record.startedAt ?? now;
+  const [moved, written] = await Promise.all([
+    persist(context, 'transition', () =>
+      ports.jobStore.transition(run.key, ['queued', 'in_progress'], 'in_progress', { attempts, startedAt }, run.fence),
+    ),
+    writer.write(run, () => [{ type: 'job.started', at: now, attempt: attempts, worker: workerId }]),
+  ]);
+  if (written === 'stopped') return false;
+  if (moved === 'conflict' || written === 'stale') {
+    await settleUnowned(context, run.delivery, 'another writer came first');
+    return false;
+  }
+  if (run.record.startedAt === null) metrics.queueTime.observe((now - run.record.createdAt) / 1000);
+  run.record = moved;
+  return true;
+}

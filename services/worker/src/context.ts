@@ -1,0 +1,54 @@
+/** What every part of the worker may use. Built once by `createWorker`; nothing here is global. */
+import type { Logger, Metrics } from '@inkwell/observability';
+import type { Clock, JobBus, JobStore, Lease, ResultStream } from '@inkwell/ports';
+
+export interface WorkerPorts {
+  jobBus: JobBus;
+  jobStore: JobStore;
+  resultStream: ResultStream;
+  lease: Lease;
+}
+
+export interface WorkerLimits {
+  /** What a tenant may take per turn of the fair queue, in tokens. */
+  quantumTokens: number;
+  /** How long a job stays ours without a sign of life; renewed at a third of it. */
+  leaseTtlMs: number;
+  /** Least time between two appends of new text; the first text of a job does not wait. */
+  flushIntervalMs: number;
+  /** Engine crashes in a row without progress after which a job is given up. */
+  maxFruitlessCrashes: number;
+  /** Attempts in a row without progress, whatever ended them, after which a job is given up. */
+  maxFruitlessAttempts: number;
+  /** Queued jobs whose deadline has passed that are ended at the same time. */
+  maxExpiringAtOnce: number;
+  /** How often jobs are looked for that were accepted but never published. */
+  sweepIntervalMs: number;
+  /** Most milliseconds an engine may take to load its model. */
+  engineStartTimeoutMs: number;
+  /** Most milliseconds an engine may be silent; longer than any step. */
+  engineHangTimeoutMs: number;
+}
+
+export const defaultWorkerLimits: WorkerLimits = {
+  quantumTokens: 1024,
+  leaseTtlMs: 10_000,
+  flushIntervalMs: 8,
+  maxFruitlessCrashes: 3,
+  maxFruitlessAttempts: 10,
+  maxExpiringAtOnce: 32,
+  sweepIntervalMs: 30_000,
+  engineStartTimeoutMs: 300_000,
+  engineHangTimeoutMs: 30_000,
+};
+
+export interface WorkerContext {
+  readonly workerId: string;
+  readonly ports: WorkerPorts;
+  readonly limits: WorkerLimits;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Aborts when the worker stops. */
+  readonly signal: AbortSignal;
+}

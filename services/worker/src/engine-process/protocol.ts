@@ -1,0 +1,79 @@
+/**
+ * What the worker and its engine process say to each other over the IPC channel. Both run the same version of this code, so messages are
+ * checked for their shape only as far as a mix-up could go unnoticed; the version in the first message catches two releases that meet.
+ */
+import type { GenerationSpec } from '@inkwell/contracts';
+import type { StepReport } from '@inkwell/engine';
+import type { ModelBackendInfo } from '@inkwell/ports';
+
+export const protocolVersion = 1;
+
+/** What the engine process is to run; composed by the caller, crosses the process border as JSON. */
+export interface EngineConfig {
+  /** `auto` picks the best that initialises; `null` computes nothing and answers fixed tokens. */
+  backend: 'auto' | 'wasm' | 'null';
+  /** A model in Hugging Face layout; the null backend reads its tokenizer and context length. */
+  modelDir: string;
+  /** 0 = the backend's choice. */
+  threads: number;
+  /** Milliseconds a step of the null backend takes. */
+  nullPaceMs: number;
+  /** KV blocks; left out, the backend's choice. */
+  blockCount?: number;
+  /** Most sequences that run at once. */
+  maxSequences: number;
+}
+
+export type ToEngine =
+  | { type: 'start'; version: number; config: EngineConfig }
+  /** `run` names this submission; `delivered` are the tokens per choice that need not be drawn again. */
+  | { type: 'submit'; run: string; spec: GenerationSpec; delivered: number[][] }
+  | { type: 'abort'; run: string }
+  | { type: 'ping' };
+
+export type FromEngine =
+  | { type: 'hello'; version: number }
+  | { type: 'ready'; info: ModelBackendInfo }
+  /** The model cannot be loaded; the process ends. */
+  | { type: 'failed'; message: string }
+  /** One step. `report.jobs[].id` is the submission's `run`. */
+  | { type: 'step'; report: StepReport; durationMs: number }
+  | { type: 'refused'; run: string; message: string }
+  | { type: 'pong' };
+
+const fieldsOf: Record<string, Record<string, 'string' | 'number' | 'object'>> = {
+  start: { version: 'number', config: 'object' },
+  submit: { run: 'string', spec: 'object', delivered: 'object' },
+  abort: { run: 'string' },
+  ping: {},
+  hello: { version: 'number' },
+  ready: { info: 'object' },
+  failed: { message: 'string' },
+  step: { report: 'object', durationMs: 'number' },
+  refused: { run: 'string', message: 'string' },
+  pong: {},
+};
+
+function check(message: unknown, kinds: readonly string[]): void {
+  const fields = message as Record<string, unknown> | null;
+  const type = typeof fields === 'object' && fields !== null ? fields.type : undefined;
+  const expected = typeof type === 'string' && kinds.includes(type) ? fieldsOf[type] : undefined;
+  if (fields === null || expected === undefined) throw new TypeError(`unknown engine message ${String(type)}`);
+  for (const [name, kind] of Object.entries(expected)) {
+    if (typeof fields[name] !== kind || fields[name] === null) {
+      throw new TypeError(`engine message ${String(type)} has no valid ${name}`);
+    }
+  }
+}
+
+/** Throws TypeError for anything that is no message to the engine. */
+export function asToEngine(message: unknown): ToEngine {
+  check(message, ['start', 'submit', 'abort', 'ping']);
+  return message as ToEngine;
+}
+
+/** Throws TypeError for anything that is no message from the engine. */
+export function asFromEngine(message: unknown): FromEngine {
+  check(message, ['hello', 'ready', 'failed', 'step', 'refused', 'pong']);
+  return message as FromEngine;
+}

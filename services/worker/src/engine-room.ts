@@ -1,0 +1,209 @@
+/**
+ * The jobs inside the engine process: what fits, what was submitted, and what becomes of them when the engine crashes. Every job continues
+ * exactly in the next engine. Who showed no progress before a crash is a suspect: suspects run alone, one after the other, until they show
+ * progress, so a job that kills engines is found by its own crashes and the innocent beside it are never blamed twice in a row.
+ */
+import type { EngineLoad, JobStep } from '@inkwell/engine';
+import type { ModelBackendInfo } from '@inkwell/ports';
+import type { FromEngine, ToEngine } from './engine-process/protocol.ts';
+import type { JobRun } from './job-run.ts';
+
+export interface EngineRoomEvents {
+  send(message: ToEngine): boolean;
+  onStep(run: JobRun, step: JobStep): void;
+  /** It crashed the engine too often, or can never run. */
+  onGuilty(run: JobRun, reason: string): void;
+  /** It goes on in another engine. */
+  onRestart(run: JobRun): void;
+}
+
+/** What a job takes at its start. */
+export interface Need {
+  sequences: number;
+  blocks: number;
+}
+
+interface Guest {
+  readonly run: JobRun;
+  readonly need: Need;
+  /** Name of its submission to the engine that runs now; null while it waits for one. */
+  submission: string | null;
+  /** The engine has reported of it, so its blocks are counted in the reported load. */
+  reported: boolean;
+  /** Something was drawn since it was submitted. */
+  progressed: boolean;
+}
+
+export class EngineRoom {
+  readonly #events: EngineRoomEvents;
+  readonly #maxSequences: number;
+  readonly #maxFruitlessCrashes: number;
+  readonly #guests = new Map<JobRun, Guest>();
+  readonly #submissions = new Map<string, Guest>();
+  #submissionCount = 0;
+  #info: ModelBackendInfo | null = null;
+  #load: EngineLoad = { runningSequences: 0, waitingSequences: 0, usedBlocks: 0 };
+  /** The suspect that is alone in the engine. */
+  #alone: Guest | null = null;
+
+  constructor(events: EngineRoomEvents, maxSequences: number, maxFruitlessCrashes: number) {
+    this.#events = events;
+    this.#maxSequences = maxSequences;
+    this.#maxFruitlessCrashes = maxFruitlessCrashes;
+  }
+
+  get size(): number {
+    return this.#guests.size;
+  }
+
+  get load(): EngineLoad {
+    return this.#load;
+  }
+
+  /** What a job needs to begin or go on. Before the first engine is ready only its sequences are known. */
+  needOf(run: JobRun): Need {
+    const { prompts, n, bestOf } = run.record.spec;
+    const blockSize = this.#info?.blockSize ?? Number.POSITIVE_INFINITY;
+    let blocks = 0;
+    prompts.forEach((prompt, promptIndex) => {
+      for (let i = 0; i < bestOf; i++) {
+        const drawn = run.ranked ? 0 : (run.tokens[promptIndex * n + i]?.length ?? 0);
+        blocks += Math.ceil((prompt.length + drawn + 1) / blockSize);
+      }
+    });
+    return { sequences: prompts.length * bestOf, blocks };
+  }
+
+  /** Whether the engine can start all of the job's sequences now, beside those `coming` that were promised room before. */
+  hasRoomFor(need: Need, coming: Iterable<Need>): boolean {
+    if (this.#info === null || this.#alone !== null) return false;
+    let sequences = 0;
+    let blocks = this.#load.usedBlocks;
+    for (const other of coming) {
+      sequences += other.sequences;
+      blocks += other.blocks;
+    }
+    for (const guest of this.#guests.values()) {
+      sequences += liveSequences(guest);
+      if (!guest.reported) blocks += guest.need.blocks;
+    }
+    if (sequences === 0) return true;
+    // One block more per running sequence: each will soon want one, and admitting into those only preempts.
+    return (
+      sequences + need.sequences <= this.#maxSequences && blocks + need.blocks + sequences <= this.#info.blockCount
+    );
+  }
+
+  enter(run: JobRun): void {
+    const guest: Guest = { run, need: this.needOf(run), submission: null, reported: false, progressed: false };
+    this.#guests.set(run, guest);
+    if (this.#info !== null && this.#alone === null) this.#submit(guest);
+  }
+
+  /** Drops a job: its slot is free within one step. Jobs that are not here are passed over. */
+  leave(run: JobRun): void {
+    const guest = this.#guests.get(run);
+    if (guest === undefined) return;
+    this.#withdraw(guest);
+    this.#guests.delete(run);
+    if (this.#alone === guest) this.#resume();
+  }
+
+  engineReady(info: ModelBackendInfo): void {
+    this.#info = info;
+    this.#resume();
+  }
+
+  engineStepped({ report }: Extract<FromEngine, { type: 'step' }>): void {
+    this.#load = report.load;
+    for (const step of report.jobs) {
+      const guest = this.#submissions.get(step.id);
+      if (guest === undefined) continue;
+      guest.reported = true;
+      if (step.deltas.length > 0) this.#progress(guest);
+      if (step.usage !== null || step.error !== null) this.#forget(guest);
+      this.#events.onStep(guest.run, step);
+    }
+  }
+
+  engineRefused(submission: string, message: string): void {
+    const guest = this.#submissions.get(submission);
+    if (guest === undefined) return;
+    this.leave(guest.run);
+    this.#events.onGuilty(guest.run, message);
+  }
+
+  engineCrashed(reason: string): void {
+    this.#info = null;
+    this.#alone = null;
+    this.#load = { runningSequences: 0, waitingSequences: 0, usedBlocks: 0 };
+    for (const guest of [...this.#guests.values()]) {
+      if (guest.submission === null) continue;
+      this.#forget(guest);
+      guest.reported = false;
+      if (!guest.progressed) guest.run.fruitlessCrashes++;
+      if (guest.run.fruitlessCrashes >= this.#maxFruitlessCrashes) {
+        this.#guests.delete(guest.run);
+        this.#events.onGuilty(guest.run, `the engine crashed ${guest.run.fruitlessCrashes} times on it: ${reason}`);
+      } else {
+        this.#events.onRestart(guest.run);
+      }
+    }
+  }
+
+  /** Submits what waits: a suspect alone if there is one, else everything. */
+  #resume(): void {
+    this.#alone = null;
+    if (this.#info === null) return;
+    const waiting = [...this.#guests.values()].filter((guest) => guest.submission === null);
+    const suspect = waiting.find((guest) => guest.run.fruitlessCrashes > 0);
+    if (suspect !== undefined) {
+      this.#alone = suspect;
+      this.#submit(suspect);
+    } else {
+      for (const guest of waiting) this.#submit(guest);
+    }
+  }
+
+  #progress(guest: Guest): void {
+    guest.progressed = true;
+    guest.run.fruitlessCrashes = 0;
+    if (this.#alone !== guest || this.#guests.size === 1) {
+      if (this.#alone === guest) this.#alone = null;
+      return;
+    }
+    // Cleared. It makes way for the next suspect and comes back, where it left off, together with all others.
+    queueMicrotask(() => {
+      if (this.#alone !== guest) return;
+      this.#withdraw(guest);
+      this.#resume();
+    });
+  }
+
+  #submit(guest: Guest): void {
+    const { run } = guest;
+    guest.submission = `${this.#submissionCount++}`;
+    guest.progressed = false;
+    guest.reported = false;
+    this.#submissions.set(guest.submission, guest);
+    const delivered = run.ranked ? [] : run.tokens;
+    this.#events.send({ type: 'submit', run: guest.submission, spec: run.record.spec, delivered });
+  }
+
+  #withdraw(guest: Guest): void {
+    if (guest.submission === null) return;
+    this.#events.send({ type: 'abort', run: guest.submission });
+    this.#forget(guest);
+  }
+
+  /** The engine knows its submission no longer. */
+  #forget(guest: Guest): void {
+    if (guest.submission !== null) this.#submissions.delete(guest.submission);
+    guest.submission = null;
+  }
+}
+
+/** Sequences that have not ended: with candidates to compare all of them, till the end. */
+function liveSequences({ run, need }: Guest): number {
+  return need.sequences - run.endedChoices;
+}

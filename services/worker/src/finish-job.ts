@@ -1,0 +1,103 @@
+/**
+ * How a job leaves this worker. The order is always: terminal event appended, record moved, delivery settled; each step may be repeated, so a
+ * death between any two is repaired by the redelivery. Whoever finds the story taken over by another writer writes nothing more.
+ */
+import {
+  type ErrorBody,
+  foldEvents,
+  isTerminal,
+  type JobKey,
+  type JobOutcome,
+  type NewJobEvent,
+  type TerminalState,
+  type Usage,
+} from '@inkwell/contracts';
+import type { Delivery } from '@inkwell/ports';
+import type { WorkerContext } from './context.ts';
+import type { JobRun } from './job-run.ts';
+import { persist } from './persist.ts';
+import { type StoryWriter, takePending } from './story-writer.ts';
+
+export interface Ending {
+  state: Exclude<TerminalState, 'cancelled'>;
+  error: ErrorBody | null;
+  /** Counted by the engine; left out, the tokens in the story are. */
+  usage?: Usage;
+  /** Set when the job is given up: its message goes to the dead letters. */
+  deadLetterReason?: string;
+}
+
+function outcomeOf(run: JobRun, ending: Ending, finishedAt: number): JobOutcome {
+  const { result, produced } = foldEvents(run.record.spec, run.story);
+  const whole = ending.usage === undefined ? result : { ...result, usage: ending.usage };
+  return { state: ending.state, result: produced ? whole : null, error: ending.error, finishedAt };
+}
+
+/** Writes the end of a job that is ours and settles its delivery. */
+export async function finishJob(
+  context: WorkerContext,
+  writer: StoryWriter,
+  run: JobRun,
+  ending: Ending,
+): Promise<void> {
+  run.phase = 'ending';
+  let outcome: JobOutcome | undefined;
+  const written = await writer.write(run, () => {
+    const finishedAt = context.clock.now();
+    const events: NewJobEvent[] = takePending(run, finishedAt, true);
+    outcome = outcomeOf(run, ending, finishedAt);
+    events.push({ type: `job.${ending.state}`, at: finishedAt, outcome });
+    return events;
+  });
+  if (written === 'stopped' || outcome === undefined) return;
+  if (written === 'stale') return settleUnowned(context, run.delivery, 'the story has another writer');
+  observeEnd(context, run, outcome);
+  if (ending.deadLetterReason !== undefined) context.metrics.deadLetters.inc();
+  await recordOutcome(context, run, outcome, ending.deadLetterReason);
+}
+
+/** Moves the record to how the story ended, then settles the delivery and gives the lease back. */
+export async function recordOutcome(
+  context: WorkerContext,
+  run: JobRun,
+  { state, result, error, finishedAt }: JobOutcome,
+  deadLetterReason?: string,
+): Promise<void> {
+  const { jobStore, lease } = context.ports;
+  const moved = await persist(context, 'transition', () =>
+    jobStore.transition(run.key, ['queued', 'in_progress'], state, { result, error, finishedAt }, run.fence),
+  );
+  if (moved === 'conflict' && !(await isRecordedTerminal(context, run.key))) {
+    return settleUnowned(context, run.delivery, 'the record has another writer');
+  }
+  await persist(context, 'settle', () =>
+    deadLetterReason === undefined ? run.delivery.ack() : run.delivery.deadLetter(deadLetterReason),
+  );
+  run.phase = 'over';
+  await persist(context, 'release', () => lease.release(run.key, run.fence));
+}
+
+/**
+ * Settles the delivery of a job that another writer has taken: done when that one has ended the job, else delivered again once its lease
+ * must have run out, in case it died half-way.
+ */
+export async function settleUnowned(context: WorkerContext, delivery: Delivery, reason: string): Promise<void> {
+  if (await isRecordedTerminal(context, delivery.message.key)) await persist(context, 'ack', () => delivery.ack());
+  else await persist(context, 'retry', () => delivery.retry(reason, context.limits.leaseTtlMs));
+}
+
+async function isRecordedTerminal(context: WorkerContext, key: JobKey): Promise<boolean> {
+  const record = await persist(context, 'get', () => context.ports.jobStore.get(key));
+  return record === undefined || isTerminal(record.state);
+}
+
+function observeEnd({ metrics, log }: WorkerContext, run: JobRun, outcome: JobOutcome): void {
+  const seconds = (outcome.finishedAt - run.record.createdAt) / 1000;
+  metrics.jobsFinished.inc({ state: outcome.state });
+  metrics.e2eLatency.observe(seconds);
+  if (outcome.result !== null) {
+    metrics.promptTokensPerRequest.observe(outcome.result.usage.prompt_tokens);
+    metrics.generationTokensPerRequest.observe(outcome.result.usage.completion_tokens);
+  }
+  log.debug({ job: run.key, state: outcome.state, seconds }, 'job ended');
+}

@@ -1,0 +1,121 @@
+/**
+ * Writes what running jobs have to tell into their streams. New text of all jobs is appended together: at once when a job shows its first,
+ * else at most every flush interval. Guarantees one append per job at a time, in order, and that an append whose answer was lost is never
+ * repeated into a second copy. What `stale` means for the job is the caller's business.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { NewJobEvent } from '@inkwell/contracts';
+import type { WorkerContext } from './context.ts';
+import type { JobRun, WriteResult } from './job-run.ts';
+import { persist, withDeadline } from './persist.ts';
+
+const pauseAfterFailureMs = 100;
+
+export class StoryWriter {
+  readonly #context: WorkerContext;
+  readonly #onStale: (run: JobRun) => void;
+  readonly #dirty = new Set<JobRun>();
+  #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  #urgent = false;
+  #lastFlushAt = Number.NEGATIVE_INFINITY;
+
+  /** @param onStale called when a running job turned out to be another writer's */
+  constructor(context: WorkerContext, onStale: (run: JobRun) => void) {
+    this.#context = context;
+    this.#onStale = onStale;
+  }
+
+  /** The job has something pending: see to it that it is written soon. */
+  touch(run: JobRun): void {
+    if (!run.pending.ready) return;
+    this.#dirty.add(run);
+    this.#schedule(run.story.length === 0);
+  }
+
+  /**
+   * Appends what `build` makes, after whatever is being appended.
+   * @param build called when its turn comes; no events write nothing and answer `ok`
+   */
+  write(run: JobRun, build: () => NewJobEvent[]): Promise<WriteResult> {
+    const previous = run.lastWrite;
+    run.writing = true;
+    const write = (async () => {
+      const before = await previous;
+      if (before !== 'ok') return before;
+      const events = build();
+      const result = events.length === 0 ? 'ok' : await this.#append(run, events);
+      if (result === 'ok') run.seq += events.length;
+      if (result === 'stale') this.#context.metrics.staleWrites.inc();
+      return result;
+    })();
+    run.lastWrite = write.finally(() => {
+      if (run.lastWrite === settled) run.writing = false;
+    });
+    const settled = run.lastWrite;
+    return settled;
+  }
+
+  /** Appends what is pending now; with `all`, also tokens that have no text yet. */
+  writePending(run: JobRun, all: boolean): Promise<WriteResult> {
+    return this.write(run, () => takePending(run, this.#context.clock.now(), all));
+  }
+
+  #schedule(urgent: boolean): void {
+    if (this.#timer !== undefined && (this.#urgent || !urgent)) return;
+    clearTimeout(this.#timer as NodeJS.Timeout | undefined);
+    const waitMs = this.#lastFlushAt + this.#context.limits.flushIntervalMs - performance.now();
+    this.#urgent = urgent || waitMs <= 0;
+    // Even the urgent wait until the turn's end, so that all jobs of one engine step are written together.
+    this.#timer = this.#urgent ? setImmediate(() => this.#flush()) : setTimeout(() => this.#flush(), waitMs);
+  }
+
+  #flush(): void {
+    this.#timer = undefined;
+    this.#urgent = false;
+    this.#lastFlushAt = performance.now();
+    for (const run of this.#dirty) {
+      this.#dirty.delete(run);
+      // One that is being written is looked at again when that is done.
+      if (run.phase === 'running' && !run.writing) void this.#flushRun(run);
+    }
+  }
+
+  async #flushRun(run: JobRun): Promise<void> {
+    const result = await this.writePending(run, false);
+    if (run.phase !== 'running') return;
+    if (result === 'stale') this.#onStale(run);
+    else if (result === 'ok') this.touch(run);
+  }
+
+  async #append(run: JobRun, events: NewJobEvent[]): Promise<WriteResult> {
+    const { ports, log, signal } = this.#context;
+    for (;;) {
+      if (signal.aborted) return 'stopped';
+      try {
+        return await withDeadline(ports.resultStream.append(run.key, run.fence, run.seq, events), 'append');
+      } catch (error) {
+        log.warn({ err: error, job: run.key }, 'an append failed and is tried again');
+      }
+      try {
+        await new Promise((resolve) => setTimeout(resolve, pauseAfterFailureMs));
+        if (await this.#arrived(run, events)) return 'ok';
+      } catch {
+        return 'stopped';
+      }
+    }
+  }
+
+  /** Whether an append without an answer was done all the same. */
+  async #arrived(run: JobRun, events: NewJobEvent[]): Promise<boolean> {
+    const last = await persist(this.#context, 'last event', () => this.#context.ports.resultStream.last(run.key));
+    const expected = { ...events.at(-1), seq: run.seq + events.length };
+    return last !== undefined && isDeepStrictEqual({ ...last }, expected);
+  }
+}
+
+/** Takes what is pending, and remembers it as part of the story. */
+export function takePending(run: JobRun, at: number, all: boolean): NewJobEvent[] {
+  const events = run.pending.take(at, all);
+  for (const event of events) if (event.type === 'job.delta') run.story.push(event);
+  return events;
+}

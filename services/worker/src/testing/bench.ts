@@ -1,0 +1,208 @@
+/**
+ * What worker tests stand on: a temporary directory with a real store and a tiny random model, jobs accepted as the gateway does, and workers
+ * over it. Everything is real; a crash is a process or a store that stops answering.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type EmbeddedStore, openEmbeddedStore } from '@inkwell/adapters/embedded';
+import {
+  type GenerationSpec,
+  isTerminalEvent,
+  type JobEvent,
+  type JobKey,
+  type JobRecord,
+  jobKey,
+  type NewJob,
+  type TerminalEvent,
+  toJobMessage,
+} from '@inkwell/contracts';
+import { writeRandomModel } from '@inkwell/gpt2';
+import { createLog, createMetrics } from '@inkwell/observability';
+import { systemClock } from '@inkwell/ports';
+import type { WorkerLimits, WorkerPorts } from '../context.ts';
+import type { EngineConfig } from '../engine-process/protocol.ts';
+import { createWorker, type Worker } from '../worker.ts';
+
+const queueLimits = { maxQueued: 100_000, maxQueuedPerTenant: 100_000 };
+
+export interface JobWish {
+  tenant?: string;
+  priority?: NewJob['priority'];
+  deadlineAt?: number;
+  spec?: Partial<GenerationSpec>;
+  costTokens?: number;
+}
+
+export interface WorkerWish {
+  engine?: Partial<EngineConfig>;
+  limits?: Partial<WorkerLimits>;
+  ports?: Partial<WorkerPorts>;
+}
+
+export const bytesOf = (text: string): number[] => [...new TextEncoder().encode(text)];
+
+export function specOf(over: Partial<GenerationSpec> = {}): GenerationSpec {
+  const sampling = {
+    temperature: 1,
+    topP: 1,
+    topK: 0,
+    minP: 0,
+    presencePenalty: 0,
+    frequencyPenalty: 0,
+    repetitionPenalty: 1,
+    logitBias: {},
+    seed: 7,
+  };
+  return {
+    model: 'tiny',
+    prompts: [bytesOf('Once upon a time')],
+    maxTokens: 16,
+    n: 1,
+    bestOf: over.n ?? 1,
+    stop: [],
+    logprobs: null,
+    echo: false,
+    ignoreEos: true,
+    ...over,
+    sampling: { ...sampling, ...over.sampling },
+  };
+}
+
+export class Bench {
+  readonly directory: string;
+  readonly log = createLog({ level: 'silent', name: 'test' });
+  store!: EmbeddedStore;
+  readonly #workers: Worker[] = [];
+  #jobs = 0;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  static async open(): Promise<Bench> {
+    const bench = new Bench(await mkdtemp(join(tmpdir(), 'inkwell-worker-')));
+    await writeRandomModel(
+      bench.directory,
+      { n_layer: 2, n_head: 2, n_embd: 16, n_positions: 256, vocab_size: 300 },
+      { seed: 5 },
+    );
+    await bench.openStore();
+    return bench;
+  }
+
+  async openStore(): Promise<void> {
+    this.store = await openEmbeddedStore({ directory: join(this.directory, 'data'), clock: systemClock });
+  }
+
+  get ports(): WorkerPorts {
+    const { jobBus, jobStore, resultStream, lease } = this.store;
+    return { jobBus, jobStore, resultStream, lease };
+  }
+
+  /** A worker that has not been started. */
+  worker({ engine, limits, ports }: WorkerWish = {}): Worker {
+    const worker = createWorker({
+      ports: { ...this.ports, ...ports },
+      engine: { backend: 'null', modelDir: this.directory, threads: 1, nullPaceMs: 1, maxSequences: 32, ...engine },
+      log: this.log,
+      metrics: createMetrics(),
+      clock: systemClock,
+      limits: { leaseTtlMs: 600, ...limits },
+    });
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  async startWorker(wish: WorkerWish = {}): Promise<Worker> {
+    const worker = this.worker(wish);
+    await worker.start();
+    return worker;
+  }
+
+  newJob({ tenant = 'acme', priority = 'standard', deadlineAt, spec, costTokens }: JobWish): NewJob {
+    const id = `job_${++this.#jobs}`;
+    const whole = specOf(spec);
+    const now = systemClock.now();
+    return {
+      key: jobKey(tenant, id),
+      tenant,
+      id,
+      state: 'queued',
+      priority,
+      spec: whole,
+      metadata: {},
+      costTokens:
+        costTokens ?? whole.bestOf * whole.prompts.reduce((sum, prompt) => sum + prompt.length + whole.maxTokens, 0),
+      createdAt: now,
+      startedAt: null,
+      finishedAt: null,
+      deadlineAt: deadlineAt ?? null,
+      onDisconnect: 'continue',
+      attempts: 0,
+      requestHash: id,
+      createdBy: 'key_test',
+      requestId: `req_${id}`,
+      result: null,
+      error: null,
+    };
+  }
+
+  /** Accepts a job as the gateway does, but for the last step. */
+  async accept(wish: JobWish = {}): Promise<JobRecord> {
+    const job = this.newJob(wish);
+    const { jobStore, resultStream } = this.store;
+    const [created] = await Promise.all([
+      jobStore.create(job, queueLimits),
+      resultStream.append(job.key, 0, 0, [{ type: 'job.queued', at: job.createdAt }]),
+    ]);
+    if (created.outcome !== 'created') throw new Error(`the job was not created: ${created.outcome}`);
+    return created.record;
+  }
+
+  async submit(wish: JobWish = {}): Promise<JobRecord> {
+    const record = await this.accept(wish);
+    await this.store.jobBus.publish(toJobMessage(record));
+    return record;
+  }
+
+  /** The whole story, once it has ended. */
+  async story(key: JobKey, timeoutMs = 20_000): Promise<JobEvent[]> {
+    const story: JobEvent[] = [];
+    for await (const event of this.store.resultStream.follow(key, 0, AbortSignal.timeout(timeoutMs))) story.push(event);
+    const last = story.at(-1);
+    if (last === undefined || !isTerminalEvent(last)) throw new Error(`job ${key} has not ended: ${describe(story)}`);
+    return story;
+  }
+
+  async ending(key: JobKey): Promise<TerminalEvent> {
+    return (await this.story(key)).at(-1) as TerminalEvent;
+  }
+
+  /** The job's events up to the first that satisfies the condition. */
+  async until(key: JobKey, found: (event: JobEvent) => boolean): Promise<JobEvent> {
+    for await (const event of this.store.resultStream.follow(key, 0, AbortSignal.timeout(20_000))) {
+      if (found(event)) return event;
+    }
+    throw new Error(`job ${key} ended without that event`);
+  }
+
+  /** Waits, looking again after every turn, for what no event tells. */
+  async eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + 20_000;
+    while (!(await holds())) {
+      if (performance.now() > deadline) throw new Error(`did not happen: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.stop()));
+    await this.store.close();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+function describe(story: readonly JobEvent[]): string {
+  return story.map((event) => event.type).join(', ');
+}
