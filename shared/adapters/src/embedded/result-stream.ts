@@ -5,7 +5,7 @@
 import { InkwellError, type JobEvent, type JobKey, type NewJobEvent } from '@inkwell/contracts';
 import type { Clock, ResultStream } from '@inkwell/ports';
 import type { Database } from './database.ts';
-import { type Channel, type StoryEnd, StoryWatch } from './story-watch.ts';
+import { type Follower, type StoryEnd, StoryWatch } from './story-watch.ts';
 
 /** Events read at a time by a follower that lags. */
 const pageSize = 128;
@@ -64,11 +64,11 @@ export function createResultStream(database: Database, clock: Clock): ResultStre
 
     async *follow(key, afterSeq, signal) {
       if (signal.aborted) return;
-      const channel = watch.enter(key, () => readEnd(key));
+      const follower = watch.enter(key, signal, () => readEnd(key));
       try {
         let seq = afterSeq;
-        while (await moves(channel, seq, signal)) {
-          const latest = channel.latestAfter(seq);
+        while (await moves(follower, seq, signal)) {
+          const latest = follower.channel.latestAfter(seq);
           const page = latest.length > 0 ? latest : read(key, seq, pageSize);
           if (page.length === 0) throw new InkwellError('job_not_found', { message: 'The job was removed.' });
           for (const event of page) {
@@ -78,17 +78,18 @@ export function createResultStream(database: Database, clock: Clock): ResultStre
           }
         }
       } finally {
-        watch.leave(key, channel);
+        watch.leave(key, follower);
       }
     },
   };
 
   /** Waits for events after `seq`; false when none will come or the signal aborted. */
-  async function moves(channel: Channel, seq: number, signal: AbortSignal): Promise<boolean> {
+  async function moves(follower: Follower, seq: number, signal: AbortSignal): Promise<boolean> {
+    const { channel } = follower;
     while (!signal.aborted && channel.lastSeq <= seq) {
       if (channel.ended) return false;
       if (database.closed.aborted) throw new InkwellError('shutting_down', { message: 'The job store is closed.' });
-      await channel.changed(signal);
+      await follower.changed();
     }
     return !signal.aborted;
   }

@@ -12,9 +12,8 @@ export interface StoryEnd {
 export class Channel {
   lastSeq: number;
   ended: boolean;
-  followers = 0;
+  readonly followers = new Set<Follower>();
   #latest: readonly JobEvent[] = [];
-  #waiting = new Set<() => void>();
 
   constructor({ lastSeq, ended }: StoryEnd) {
     this.lastSeq = lastSeq;
@@ -35,23 +34,39 @@ export class Channel {
   }
 
   wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = new Set();
-    for (const resume of waiting) resume();
+    for (const follower of this.followers) follower.wake();
+  }
+}
+
+/** One reader of a channel. Listens to its signal once, not once per wait: thousands may share a signal. */
+export class Follower {
+  readonly channel: Channel;
+  readonly #signal: AbortSignal;
+  #resume: (() => void) | undefined;
+
+  constructor(channel: Channel, signal: AbortSignal) {
+    this.channel = channel;
+    this.#signal = signal;
+    signal.addEventListener('abort', this.wake);
+    channel.followers.add(this);
   }
 
   /** Resolves at the next announcement or when the signal aborts. */
-  changed(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve();
+  changed(): Promise<void> {
+    if (this.#signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      const resume = () => {
-        this.#waiting.delete(resume);
-        signal.removeEventListener('abort', resume);
-        resolve();
-      };
-      this.#waiting.add(resume);
-      signal.addEventListener('abort', resume);
+      this.#resume = resolve;
     });
+  }
+
+  readonly wake = (): void => {
+    this.#resume?.();
+    this.#resume = undefined;
+  };
+
+  leave(): void {
+    this.#signal.removeEventListener('abort', this.wake);
+    this.channel.followers.delete(this);
   }
 }
 
@@ -64,19 +79,18 @@ export class StoryWatch {
   }
 
   /** `readEnd` is asked only for the first follower and must answer without yielding to other work: nothing can slip in between. */
-  enter(key: JobKey, readEnd: () => StoryEnd): Channel {
+  enter(key: JobKey, signal: AbortSignal, readEnd: () => StoryEnd): Follower {
     let channel = this.#channels.get(key);
     if (channel === undefined) {
       channel = new Channel(readEnd());
       this.#channels.set(key, channel);
     }
-    channel.followers += 1;
-    return channel;
+    return new Follower(channel, signal);
   }
 
-  leave(key: JobKey, channel: Channel): void {
-    channel.followers -= 1;
-    if (channel.followers === 0) this.#channels.delete(key);
+  leave(key: JobKey, follower: Follower): void {
+    follower.leave();
+    if (follower.channel.followers.size === 0) this.#channels.delete(key);
   }
 
   wakeAll(): void {
