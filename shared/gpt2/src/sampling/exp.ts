@@ -1,33 +1,37 @@
 /**
  * exp() for softmax over a whole vocabulary: several times faster than Math.exp, and built only from IEEE-754
  * multiplications and additions, so the same bits come out on every machine and engine.
- * Range reduction x = n·ln2 + r with ln2 in two parts (Cody and Waite, 1980), then a Taylor polynomial on |r| <= ln2/2.
+ * Range reduction x = r - i·ln2/64 with ln2/64 in two parts (Cody and Waite, 1980; table as in Tang 1989), then a
+ * Taylor polynomial on |r| <= ln2/128.
  */
 
-const LOG2E = Math.LOG2E;
-const LN2_HIGH = 0.6931471803691238;
-const LN2_LOW = 1.9082149292705877e-10;
-/** Adding and subtracting 1.5·2^52 rounds a small double to the nearest integer. */
-const ROUNDER = 6755399441055744;
+const STEPS = 64;
+const STEPS_PER_UNIT = STEPS / Math.LN2;
+/** ln2/64, the high part with enough trailing zeros that its products with i are exact. */
+const STEP_HIGH = 0.6931471803691238 / STEPS;
+const STEP_LOW = 1.9082149292705877e-10 / STEPS;
 
-/** Below this the result is treated as exactly 0: e^-700 is 10^-304, beyond any probability that could be drawn. */
+/** Below this the result is exactly 0: e^-700 is 10^-304, beyond any probability that could be drawn. */
 const UNDERFLOW = -700;
 
-const POWERS_OF_TWO = new Float64Array(1025);
-for (let n = 0; n <= 1024; n++) POWERS_OF_TWO[n] = 2 ** -n;
+/** 2^-(i/64), i = 0 … 63, from square roots and products, which IEEE-754 rounds the same everywhere. */
+const FRACTIONS = new Float64Array(STEPS).fill(1);
+for (let bit = STEPS / 2, root = Math.SQRT1_2; bit >= 1; bit /= 2, root = Math.sqrt(root)) {
+  for (let i = 0; i < STEPS; i++) if (i & bit) FRACTIONS[i]! *= root;
+}
+
+/** 2^-n. */
+const POWERS = new Float64Array(1024).fill(1);
+for (let n = 1; n < POWERS.length; n++) POWERS[n] = POWERS[n - 1]! / 2;
 
 /**
- * e^x for x <= 0, within 4 units in the last place; exactly 1 at 0 and exactly 0 below -700.
+ * e^x for x <= 0, within 8 units in the last place; exactly 1 at 0 and exactly 0 below -700.
  * Callers subtract the largest logit first, so x is never positive.
  */
 export function expNonPositive(x: number): number {
   if (!(x >= UNDERFLOW)) return 0;
-  const n = x * LOG2E + ROUNDER - ROUNDER;
-  const r = x - n * LN2_HIGH - n * LN2_LOW;
-  const r2 = r * r;
-  // Even and odd Taylor terms apart: two short dependency chains instead of one long one.
-  const even =
-    1 + r2 * (1 / 2 + r2 * (1 / 24 + r2 * (1 / 720 + r2 * (1 / 40320 + r2 * (1 / 3628800 + r2 * (1 / 479001600))))));
-  const odd = r * (1 + r2 * (1 / 6 + r2 * (1 / 120 + r2 * (1 / 5040 + r2 * (1 / 362880 + r2 * (1 / 39916800))))));
-  return (even + odd) * POWERS_OF_TWO[-n]!;
+  const i = (0.5 - x * STEPS_PER_UNIT) | 0;
+  const r = x + i * STEP_HIGH + i * STEP_LOW;
+  const p = 1 + r * (1 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120)))));
+  return p * FRACTIONS[i & (STEPS - 1)]! * POWERS[i >> 6]!;
 }

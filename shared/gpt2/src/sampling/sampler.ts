@@ -53,42 +53,39 @@ function notFinite(id: number, value: number): ModelError {
   return new ModelError(`the model produced the logit ${value} for token ${id}; check its weights`);
 }
 
-/** Sets to zero the weight of every id outside the set. */
-function keepOnly(set: TopSet, values: Float32Array, weights: Float64Array): void {
+/** Sets to zero the weight of every id outside the set. Returns the sum of the others. */
+function keepOnly(set: TopSet, values: Float32Array, weights: Float64Array): number {
   let ties = set.ties;
+  let total = 0;
   for (let i = 0; i < weights.length; i++) {
     const value = values[i]!;
-    if (value > set.value) continue;
-    if (value === set.value && ties > 0) ties--;
+    if (value > set.value || (value === set.value && ties-- > 0)) total += weights[i]!;
     else weights[i] = 0;
   }
-}
-
-/** Unnormalised probabilities exp((logit - max) / temperature), those under min_p dropped. [n_vocab] */
-function softmaxWeights(
-  values: Float32Array,
-  max: number,
-  temperature: number,
-  minP: number,
-  weights: Float64Array,
-): void {
-  const scale = 1 / temperature;
-  for (let i = 0; i < weights.length; i++) {
-    const difference = values[i]! - max;
-    const weight = difference === 0 ? 1 : expNonPositive(difference * scale);
-    weights[i] = weight < minP ? 0 : weight;
-  }
-}
-
-function sum(weights: Float64Array): number {
-  let total = 0;
-  for (let i = 0; i < weights.length; i++) total += weights[i]!;
   return total;
 }
 
-/** The id at which the running sum, in id order, first exceeds `u` of the total. */
-function draw(weights: Float64Array, u: number): number {
-  const target = u * sum(weights);
+/** Unnormalised probabilities exp((logit - max) / temperature), those under min_p dropped, [n_vocab], and their sum. */
+function softmaxWeights(
+  values: Float32Array,
+  max: number,
+  { temperature, minP }: ResolvedParameters,
+  weights: Float64Array,
+): number {
+  const scale = 1 / temperature;
+  let total = 0;
+  for (let i = 0; i < weights.length; i++) {
+    const difference = values[i]! - max;
+    const weight = difference === 0 ? 1 : expNonPositive(difference * scale);
+    const kept = weight < minP ? 0 : weight;
+    weights[i] = kept;
+    total += kept;
+  }
+  return total;
+}
+
+/** The id at which the running sum, in id order, first exceeds `target`. */
+function draw(weights: Float64Array, target: number): number {
   let running = 0;
   let last = 0;
   for (let i = 0; i < weights.length; i++) {
@@ -105,10 +102,10 @@ function choose(values: Float32Array, p: ResolvedParameters, position: number): 
   if (p.temperature === 0 || p.topK === 1 || p.topP === 0) return best;
   if (weightScratch.length < values.length) weightScratch = new Float64Array(values.length);
   const weights = weightScratch.subarray(0, values.length);
-  softmaxWeights(values, values[best]!, p.temperature, p.minP, weights);
-  if (p.topK > 0 && p.topK < values.length) keepOnly(finder.find(values, null, p.topK), values, weights);
-  if (p.topP < 1) keepOnly(finder.find(values, weights, p.topP * sum(weights)), values, weights);
-  return draw(weights, uniform(p.seed, p.stream, position));
+  let total = softmaxWeights(values, values[best]!, p, weights);
+  if (p.topK > 0 && p.topK < values.length) total = keepOnly(finder.findCount(values, p.topK), values, weights);
+  if (p.topP < 1) total = keepOnly(finder.findShare(values, weights, total, p.topP), values, weights);
+  return draw(weights, total * uniform(p.seed, p.stream, position));
 }
 
 /**

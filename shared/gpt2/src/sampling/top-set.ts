@@ -27,66 +27,98 @@ function valueOfKey(key: number): number {
   return bits.getFloat32(0);
 }
 
-/** Reusable working memory for one vocabulary size. */
+/** Reusable working memory; one finder serves any vocabulary size. */
 export class TopSetFinder {
   readonly #totals = new Float64Array(DIGITS);
+  /** Ids that share all digits found so far. */
+  #candidates = new Int32Array(0);
 
   /**
+   * The `target` largest values.
    * @param values [n] logits; NaN must not occur
-   * @param weights [n] what each id adds to the running total, not negative; null counts 1 for each
-   * @param target the total to reach; must be positive
-   * @returns the smallest prefix, in order of value then id, whose total is at least `target`, or all of it
+   * @param target from 1 to n
    */
-  find(values: Float32Array, weights: Float64Array | null, target: number): TopSet {
+  findCount(values: Float32Array, target: number): TopSet {
+    const candidates = this.#candidatesFor(values);
+    for (let id = 0; id < values.length; id++) candidates[id] = id;
+    return this.#find(values, null, values.length, target);
+  }
+
+  /**
+   * The smallest prefix, in order of value then id, that holds `share` of the weight.
+   * @param values [n] logits; NaN must not occur
+   * @param weights [n] not negative; larger for larger values, `total` in all
+   * @param share above 0, below 1
+   */
+  findShare(values: Float32Array, weights: Float64Array, total: number, share: number): TopSet {
+    // All ids lighter than this together weigh less than what may be left out, so none of them is needed. (Halved
+    // because the sums are rounded.)
+    const lightest = (0.5 * (1 - share) * total) / values.length;
+    const candidates = this.#candidatesFor(values);
+    let count = 0;
+    for (let id = 0; id < values.length; id++) if (weights[id]! >= lightest) candidates[count++] = id;
+    return this.#find(values, weights, count, share * total);
+  }
+
+  #candidatesFor(values: Float32Array): Int32Array {
+    if (this.#candidates.length < values.length) this.#candidates = new Int32Array(values.length);
+    return this.#candidates;
+  }
+
+  /** Narrows the first `count` candidates digit by digit to those with the value at which the total is reached. */
+  #find(values: Float32Array, weights: Float64Array | null, candidateCount: number, target: number): TopSet {
     const patterns = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    const candidates = this.#candidates;
+    let count = candidateCount;
     let prefix = 0;
     let remaining = target;
     for (const shift of SHIFTS) {
-      const digit = this.#crossing(patterns, weights, prefix, shift, remaining);
-      remaining -= digit.above;
-      prefix = (prefix | (digit.digit << shift)) >>> 0;
+      const mask = shift === 0 ? 0x3ff : DIGITS - 1;
+      this.#addUp(patterns, weights, count, shift, mask);
+      const { digit, above } = crossing(this.#totals, remaining);
+      remaining -= above;
+      prefix = (prefix | (digit << shift)) >>> 0;
+      let kept = 0;
+      for (let c = 0; c < count; c++) {
+        const id = candidates[c]!;
+        if (((orderedKey(patterns[id]!) >>> shift) & mask) === digit) candidates[kept++] = id;
+      }
+      count = kept;
     }
-    return { value: valueOfKey(prefix), ties: this.#ties(patterns, weights, prefix, remaining) };
+    return { value: valueOfKey(prefix), ties: this.#ties(weights, count, remaining) };
   }
 
-  /** The digit, among keys that share `prefix` above it, in which the total counted from the top reaches `target`. */
-  #crossing(
-    patterns: Uint32Array,
-    weights: Float64Array | null,
-    prefix: number,
-    shift: number,
-    target: number,
-  ): { digit: number; above: number } {
-    const totals = this.#totals.fill(0);
-    const fixed = shift === 21 ? 0 : shift === 10 ? 0xffe00000 : 0xfffffc00;
-    const width = shift === 0 ? 10 : DIGIT_BITS;
-    const mask = (1 << width) - 1;
-    let lowest = DIGITS;
-    for (let i = 0; i < patterns.length; i++) {
-      const key = orderedKey(patterns[i]!);
-      if (((key ^ prefix) & fixed) !== 0) continue;
-      const digit = (key >>> shift) & mask;
-      if (digit < lowest) lowest = digit;
-      totals[digit]! += weights === null ? 1 : weights[i]!;
+  /** The total of each digit's candidates; -1 for a digit no candidate has. */
+  #addUp(patterns: Uint32Array, weights: Float64Array | null, count: number, shift: number, mask: number): void {
+    const totals = this.#totals.fill(-1);
+    const candidates = this.#candidates;
+    for (let c = 0; c < count; c++) {
+      const id = candidates[c]!;
+      const digit = (orderedKey(patterns[id]!) >>> shift) & mask;
+      totals[digit] = Math.max(totals[digit]!, 0) + (weights === null ? 1 : weights[id]!);
     }
-    let above = 0;
-    let digit = mask;
-    for (; digit > lowest; digit--) {
-      const next = above + totals[digit]!;
-      if (next >= target) break;
-      above = next;
-    }
-    return { digit, above };
   }
 
-  #ties(patterns: Uint32Array, weights: Float64Array | null, key: number, target: number): number {
+  /** How many candidates, in order of id, it takes to reach `target`. All have the same value by now. */
+  #ties(weights: Float64Array | null, count: number, target: number): number {
     let ties = 0;
-    let total = 0;
-    for (let i = 0; i < patterns.length && total < target; i++) {
-      if (orderedKey(patterns[i]!) !== key) continue;
-      total += weights === null ? 1 : weights[i]!;
-      ties++;
+    for (let total = 0; ties < count && total < target; ties++) {
+      total += weights === null ? 1 : weights[this.#candidates[ties]!]!;
     }
     return ties;
   }
+}
+
+/** The digit in which the total, counted from the top digit down, reaches `target`, or the lowest that occurs. */
+function crossing(totals: Float64Array, target: number): { digit: number; above: number } {
+  let above = 0;
+  let last = { digit: 0, above: 0 };
+  for (let digit = totals.length - 1; digit >= 0; digit--) {
+    const total = totals[digit]!;
+    if (total < 0) continue;
+    last = { digit, above };
+    above += total;
+    if (above >= target) break;
+  }
+  return last;
 }
