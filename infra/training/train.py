@@ -29,7 +29,7 @@ from tokens import MixedSampler, encode
 
 WARM_UP = 0.015  # share of the run
 SHORT_CONTEXT = 256  # attention over 512 tokens is a third of a step here, so most of the run does without
-SHORT_CONTEXT_UNTIL = 0.6  # share of the run
+SHORT_CONTEXT_UNTIL = 0.7  # share of the run
 MAX_GRADIENT_NORM = 1.0
 EVALUATE_EVERY_S = 420
 CHECKPOINT_EVERY_S = 300
@@ -46,7 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--optimizer", choices=["muon", "adamw"], default="muon")
     parser.add_argument("--lr", type=float, default=4e-3, help="peak learning rate")
-    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--dropout", type=float, default=0.05)
     parser.add_argument("--ema", type=float, default=0.995, help="decay of the averaged weights, for each step")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
