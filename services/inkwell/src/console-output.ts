@@ -25,7 +25,7 @@ const shellQuote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'
 
 /** A line that works when pasted: reads the key from where it is instead of showing it. */
 export function curlLine(info: Pick<ReadyInfo, 'url' | 'model' | 'apiKeyFile'>): string {
-  const key = info.apiKeyFile ? `$(cat ${shellQuote(info.apiKeyFile)})` : '$INKWELL_BOOTSTRAP_KEY';
+  const key = info.apiKeyFile ? `$(cat ${shellQuote(info.apiKeyFile)})` : '$INKWELL_KEY';
   const body = JSON.stringify({ model: info.model, prompt: 'The old house stood', max_tokens: 60 });
   return `curl -s ${info.url}/v1/completions -H "Authorization: Bearer ${key}" -H 'Content-Type: application/json' -d ${shellQuote(body)}`;
 }
@@ -50,8 +50,12 @@ export function textOutput(write: (line: string) => void): ConsoleOutput {
       write(`  backend   ${info.backend}`);
       write(`  data      ${info.dataDir}`);
       if (info.newApiKey) write(`  API key   ${info.newApiKey}`);
-      if (info.newApiKey) write(`            made just now and shown only this once; it also lies in ${info.apiKeyFile}`);
-      else write(`  API key   ${info.apiKeyFile ? `in ${info.apiKeyFile}` : 'from INKWELL_BOOTSTRAP_KEY'}`);
+      if (info.newApiKey)
+        write(`            made just now and shown only this once; it also lies in ${info.apiKeyFile}`);
+      else
+        write(
+          `  API key   ${info.apiKeyFile ? `in ${info.apiKeyFile}` : 'the one you have; the line below takes it from $INKWELL_KEY'}`,
+        );
       write(`  API docs  ${info.url}/docs`);
       write('');
       write('  Try it:');
@@ -60,6 +64,7 @@ export function textOutput(write: (line: string) => void): ConsoleOutput {
       write('');
       write('  Ctrl-C stops it; accepted jobs wait on disk and go on at the next start.');
     },
-    stopping: () => write('\n  Stopping: finishing what runs … (Ctrl-C again to stop at once; nothing is lost either way)'),
+    stopping: () =>
+      write('\n  Stopping: finishing what runs … (Ctrl-C again to stop at once; nothing is lost either way)'),
   };
 }

@@ -1,0 +1,120 @@
+/**
+ * The embedded edition put together: gateway and worker in this process over one SQLite file, the engine in a process of its own. The only
+ * file that names its adapters.
+ */
+import { join, resolve } from 'node:path';
+import { openEmbeddedStore } from '@inkwell/adapters/embedded';
+import type { EmbeddedConfig } from '@inkwell/contracts';
+import { createGateway, issueApiKey, makeApiKey } from '@inkwell/gateway';
+import { createLog, createMetrics } from '@inkwell/observability';
+import { type KeyStore, type ModelBackendInfo, systemClock } from '@inkwell/ports';
+import { createWorker } from '@inkwell/worker';
+import { firstKeyFile, loadServerSecret, openDataDirectory, readFirstKey, writeFirstKey } from './data-directory.ts';
+import { openModelDirectory } from './model-directory.ts';
+import { startRetention } from './retention.ts';
+
+/** Most sequences the engine runs at once. */
+const maxSequences = 32;
+/** How long a running job may go on after SIGTERM before it is left to the next start. */
+const drainMs = 10_000;
+
+export interface EmbeddedEdition {
+  url: string;
+  modelId: string;
+  dataDir: string;
+  /** Where the key of the first start lies; null when the operator brought or keeps it. */
+  apiKeyFile: string | null;
+  newApiKey: string | null;
+  /** Resolves when the engine has loaded its model and jobs are taken. */
+  ready: Promise<ModelBackendInfo | null>;
+  /** Finishes what runs, keeps the rest on disk, closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Throws an Error for people when the data directory, the model or the port cannot be used; nothing is left open then. */
+export async function composeEmbedded(config: EmbeddedConfig, version: string): Promise<EmbeddedEdition> {
+  const dataDir = resolve(config.INKWELL_DATA_DIR);
+  openDataDirectory(dataDir);
+  const model = await openModelDirectory(config);
+  const log = createLog({ level: config.INKWELL_LOG_LEVEL, name: 'inkwell' });
+  const store = await openEmbeddedStore({ directory: join(dataDir, 'store'), clock: systemClock, log });
+  try {
+    const keySecret = loadServerSecret(dataDir);
+    const firstKey = await ensureFirstKey(store.keyStore, keySecret, dataDir, config.INKWELL_BOOTSTRAP_KEY);
+    const parts = { ports: store, log, metrics: createMetrics(), clock: systemClock };
+    const worker = createWorker({
+      ...parts,
+      engine: {
+        backend: config.INKWELL_BACKEND,
+        modelDir: model.directory,
+        threads: config.INKWELL_THREADS,
+        nullPaceMs: config.INKWELL_NULL_PACE_MS,
+        maxSequences,
+      },
+    });
+    const gateway = createGateway({
+      ...parts,
+      models: [model],
+      config: {
+        keySecret,
+        limits: { maxQueued: config.INKWELL_MAX_QUEUED, maxQueuedPerTenant: config.INKWELL_MAX_QUEUED_PER_TENANT },
+      },
+      workerStats: () => worker.stats(),
+      version,
+    });
+    const { url } = await listen(gateway, config);
+    const retention = startRetention(store, config.INKWELL_RETENTION_HOURS, systemClock, log);
+    return {
+      url,
+      modelId: model.id,
+      dataDir,
+      ...firstKey,
+      ready: worker.start().then(() => worker.stats().engine),
+      async stop() {
+        retention.stop();
+        // Together: clients of running jobs get their ends while the worker drains.
+        await Promise.all([gateway.close(drainMs), worker.drain(drainMs)]);
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function listen(gateway: ReturnType<typeof createGateway>, config: EmbeddedConfig) {
+  try {
+    return await gateway.listen(config.PORT, config.INKWELL_HOST);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new Error(
+      `Port ${config.PORT} is taken. Stop what uses it, or start with another: PORT=0 takes any free one.`,
+    );
+  }
+}
+
+/**
+ * Sees to it that there is a superuser's key: the operator's own, or one made on the first start. A made key is written to its file before it
+ * is recorded, so that a crash in between leaves no key that nobody knows.
+ */
+async function ensureFirstKey(keyStore: KeyStore, secret: string, dataDir: string, bootstrapKey: string | undefined) {
+  const record = (chosenKey: string) =>
+    issueApiKey(keyStore, secret, systemClock.now(), {
+      name: 'bootstrap',
+      tenant: 'default',
+      role: 'superuser',
+      expiresAt: null,
+      chosenKey,
+    });
+  if (bootstrapKey !== undefined) {
+    await record(bootstrapKey);
+    return { apiKeyFile: null, newApiKey: null };
+  }
+  const known = readFirstKey(dataDir);
+  if (known === undefined && (await keyStore.list()).length > 0) return { apiKeyFile: null, newApiKey: null };
+  const key = known ?? makeApiKey();
+  if (known === undefined) writeFirstKey(dataDir, key);
+  await record(key);
+  return { apiKeyFile: firstKeyFile(dataDir), newApiKey: known === undefined ? key : null };
+}

@@ -1,0 +1,53 @@
+/** `inkwell serve`: reads the configuration, composes the embedded edition, tells the person how it stands, and stops cleanly when asked. */
+import { readEmbeddedConfig } from '@inkwell/contracts';
+import { composeEmbedded, type EmbeddedEdition } from './compose-embedded.ts';
+import { type ConsoleOutput, jsonOutput, textOutput } from './console-output.ts';
+
+export interface ServeOptions {
+  json: boolean;
+  version: string;
+  environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Resolves when it was asked to stop and has stopped. */
+export async function serve({ json, version, environment }: ServeOptions): Promise<void> {
+  const startedAt = performance.now();
+  const write = (line: string) => process.stdout.write(`${line}\n`);
+  const output = json ? jsonOutput(write) : textOutput(write);
+  const config = readEmbeddedConfig(environment);
+  const stopAsked = untilStopAsked(output);
+  output.progress('opening the store …');
+  const edition = await composeEmbedded(config, version);
+  try {
+    output.progress(`loading the model ${edition.modelId} …`);
+    const engine = await Promise.race([edition.ready, stopAsked]);
+    if (engine !== 'stop') announce(output, edition, engine, performance.now() - startedAt);
+    await stopAsked;
+  } finally {
+    await edition.stop();
+  }
+}
+
+function announce(
+  output: ConsoleOutput,
+  { url, modelId, dataDir, apiKeyFile, newApiKey }: EmbeddedEdition,
+  engine: Awaited<EmbeddedEdition['ready']>,
+  tookMs: number,
+): void {
+  const backend = engine ? `${engine.name} on ${engine.device}, ${engine.threads} threads` : 'none';
+  output.ready({ url, model: modelId, backend, dataDir, apiKeyFile, newApiKey, tookMs });
+}
+
+/** The first signal asks to stop; the second ends the process at once, which loses nothing either. */
+function untilStopAsked(output: ConsoleOutput): Promise<'stop'> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const onSignal = () => {
+      if (asked) process.exit(130);
+      asked = true;
+      output.stopping();
+      resolve('stop');
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  });
+}
