@@ -2,6 +2,7 @@
  * Cancelling: take the lease from whoever has it, so that one writer remains, then end the story and move the record as a worker would. If we
  * die half-way the redelivery repairs it, exactly as it repairs a worker's death.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   foldEvents,
   InkwellError,
@@ -16,8 +17,9 @@ import { withOutcome } from './read-job.ts';
 const leaseTtlMs = 10_000;
 const owner = 'gateway-cancel';
 const pageSize = 1_000;
-/** Only another canceller of the same job can come in between, so two tries would do. */
-const maxTries = 5;
+/** Only other cancellers of the same job can come in between; waiting a random while lets one of them finish. */
+const maxTries = 8;
+const firstBackoffMs = 10;
 
 async function readStory(gateway: GatewayContext, record: JobRecord): Promise<JobEvent[]> {
   const story: JobEvent[] = [];
@@ -59,7 +61,12 @@ async function tryToCancel(gateway: GatewayContext, record: JobRecord): Promise<
 export async function cancelJob(gateway: GatewayContext, record: JobRecord): Promise<JobRecord> {
   for (let tries = 0; tries < maxTries; tries++) {
     const outcome = await tryToCancel(gateway, record);
-    if (outcome === 'again') continue;
+    if (outcome === 'again') {
+      await delay(Math.random() * firstBackoffMs * 2 ** tries);
+      const last = await gateway.ports.resultStream.last(record.key);
+      if (last && isTerminalEvent(last)) return withOutcome(record, last.outcome);
+      continue;
+    }
     if (outcome.state === 'cancelled') await gateway.ports.jobBus.announceCancel(record.key);
     return withOutcome(record, outcome);
   }
