@@ -6,9 +6,10 @@
 import type { ModelBackend, ModelBackendInfo, StepBatch } from '@inkwell/ports';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Gpt2Config } from '../../config.ts';
+import { ModelError } from '../../errors.ts';
 import { type Gpt2Weights, gpt2 } from '../../model.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
-import { type LoadProgress, loadWeights } from './load-weights.ts';
+import { type LoadProgress, loadWeights, weightBytes } from './load-weights.ts';
 import type { KvCache, Workshop } from './ops.ts';
 import { stepTensors } from './step-tensors.ts';
 import { type TfjsRuntime, tfjsRuntime } from './tfjs-runtime.ts';
@@ -19,12 +20,38 @@ export interface TfjsWasmOptions {
   readonly threads?: number;
   /** Positions per KV block; 16 by default. */
   readonly blockSize?: number;
-  /** KV blocks in all; by default enough for 16 sequences of full length. */
+  /** KV blocks in all; by default enough for 16 sequences of full length, but no more than 512 MiB unless one needs it. */
   readonly blockCount?: number;
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
 const DEFAULT_SEQUENCES = 16;
+const DEFAULT_CACHE_BYTES = 2 ** 29;
+const HEAP_BYTES = 2 ** 32;
+/** For one step's tensors, and for gaps between allocations. */
+const HEAP_RESERVE_BYTES = 2 ** 28;
+
+/** Bytes of one KV block over all layers. */
+function blockBytes(config: Gpt2Config, blockSize: number): number {
+  return 2 * config.n_layer * blockSize * config.n_embd * 4;
+}
+
+function defaultBlockCount(config: Gpt2Config, blockSize: number): number {
+  const perSequence = Math.ceil(config.n_positions / blockSize);
+  const affordable = Math.floor(DEFAULT_CACHE_BYTES / blockBytes(config, blockSize));
+  return Math.max(perSequence, Math.min(DEFAULT_SEQUENCES * perSequence, affordable));
+}
+
+/** The heap cannot say that it is full: an allocation that does not fit would overwrite what is there. */
+function refuseIfTooLarge(config: Gpt2Config, blockSize: number, blockCount: number): void {
+  const cacheBytes = blockCount * blockBytes(config, blockSize);
+  const neededBytes = weightBytes(config) + cacheBytes + HEAP_RESERVE_BYTES + tf.memory().numBytes;
+  if (neededBytes <= HEAP_BYTES) return;
+  const gib = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
+  throw new ModelError(
+    `the model needs ${gib(neededBytes)} GiB, WebAssembly has ${gib(HEAP_BYTES)}: use fewer KV blocks (now ${blockCount}, ${gib(cacheBytes)} GiB) or a smaller model`,
+  );
+}
 
 function createCaches(config: Gpt2Config, blockSize: number, blockCount: number): KvCache[] {
   const shape: [number, number, number, number] = [blockCount, config.n_head, blockSize, config.n_embd / config.n_head];
@@ -82,8 +109,7 @@ function assemble(info: ModelBackendInfo, { runtime, pool, weights, caches, work
 }
 
 /**
- * @throws ModelError if the weights do not fit the configuration
- * @throws RangeError if the KV cache does not fit the 4 GiB heap
+ * @throws ModelError if the weights do not fit the configuration, or model and KV cache not the 4 GiB heap
  */
 export async function createTfjsWasmBackend(
   file: SafetensorsFile,
@@ -91,8 +117,9 @@ export async function createTfjsWasmBackend(
   options: TfjsWasmOptions = {},
 ): Promise<ModelBackend> {
   const { threads = defaultThreads(), blockSize = 16, onProgress = () => {} } = options;
-  const blockCount = options.blockCount ?? DEFAULT_SEQUENCES * Math.ceil(config.n_positions / blockSize);
+  const blockCount = options.blockCount ?? defaultBlockCount(config, blockSize);
   const runtime = await tfjsRuntime();
+  refuseIfTooLarge(config, blockSize, blockCount);
   const weights = await loadWeights(file, config, onProgress);
   const caches = createCaches(config, blockSize, blockCount);
   const pool = await createThreadPool(runtime, threads);

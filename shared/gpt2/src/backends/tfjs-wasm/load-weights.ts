@@ -33,6 +33,7 @@ class WeightLoader {
   readonly #onProgress: (progress: LoadProgress) => void;
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
   readonly #totalBytes: number;
+  readonly #created: tf.Tensor[] = [];
   #loadedBytes = 0;
 
   constructor(file: SafetensorsFile, config: Gpt2Config, onProgress: (progress: LoadProgress) => void) {
@@ -40,10 +41,7 @@ class WeightLoader {
     this.#config = config;
     this.#onProgress = onProgress;
     this.#shapes = new Map(modelTensors(config).map(({ name, shape }) => [name, shape]));
-    this.#totalBytes = [...this.#shapes.values()].reduce(
-      (sum, shape) => sum + 4 * tf.util.sizeFromShape([...shape]),
-      0,
-    );
+    this.#totalBytes = weightBytes(config);
   }
 
   async #read(name: string): Promise<Float32Array> {
@@ -57,26 +55,25 @@ class WeightLoader {
   }
 
   async #layerNorm(name: string): Promise<LayerNormWeights> {
-    const weight = tf.tensor1d(await this.#read(`${name}.weight`));
-    const bias = tf.tensor1d(await this.#read(`${name}.bias`));
+    const weight = this.#keep(tf.tensor1d(await this.#read(`${name}.weight`)));
+    const bias = this.#keep(tf.tensor1d(await this.#read(`${name}.bias`)));
     return { weight, bias, epsilon: this.#config.layer_norm_epsilon };
   }
 
   async #linear(name: string): Promise<LinearWeights> {
     const [nIn, nOut] = this.#shapes.get(`${name}.weight`) as [number, number];
-    const weight = tf.tensor3d(packColumns(await this.#read(`${name}.weight`), nIn, nOut), [
-      Math.ceil(nOut / 8),
-      nIn,
-      8,
-    ]);
-    const bias = new Float32Array(Math.ceil(nOut / 8) * 8);
+    const panels = Math.ceil(nOut / 8);
+    const packed = packColumns(await this.#read(`${name}.weight`), nIn, nOut);
+    const weight = this.#keep(tf.tensor3d(packed, [panels, nIn, 8]));
+    const bias = new Float32Array(panels * 8);
     bias.set(await this.#read(`${name}.bias`));
-    return { weight, bias: tf.tensor1d(bias), n_out: nOut };
+    return { weight, bias: this.#keep(tf.tensor1d(bias)), n_out: nOut };
   }
 
   async #embedding(name: string): Promise<tf.Tensor3D> {
     const [rows, width] = this.#shapes.get(name) as [number, number];
-    return tf.tensor3d(packRows(await this.#read(name), width, rows), [Math.ceil(rows / 8), width, 8]);
+    const packed = packRows(await this.#read(name), width, rows);
+    return this.#keep(tf.tensor3d(packed, [Math.ceil(rows / 8), width, 8]));
   }
 
   async #block(layer: number): Promise<BlockWeights> {
@@ -98,24 +95,46 @@ class WeightLoader {
     };
   }
 
+  #keep<T extends tf.Tensor>(tensor: T): T {
+    this.#created.push(tensor);
+    return tensor;
+  }
+
+  /** Frees what was loaded so far. */
+  dispose(): void {
+    tf.dispose(this.#created);
+  }
+
   async load(): Promise<Gpt2Weights> {
-    const { n_layer, vocab_size, tie_word_embeddings } = this.#config;
+    const { n_layer, n_embd, n_positions, vocab_size, tie_word_embeddings } = this.#config;
     const wte = await this.#embedding('wte.weight');
-    const wpe = tf.tensor2d(await this.#read('wpe.weight'), [this.#config.n_positions, this.#config.n_embd]);
+    const wpe = this.#keep(tf.tensor2d(await this.#read('wpe.weight'), [n_positions, n_embd]));
     const h: BlockWeights[] = [];
     for (let layer = 0; layer < n_layer; layer++) h.push(await this.#block(layer));
     const ln_f = await this.#layerNorm('ln_f');
     const weight = tie_word_embeddings ? wte : await this.#embedding('lm_head.weight');
-    const lm_head = { weight, bias: tf.zeros<tf.Rank.R1>([weight.shape[0] * 8]), n_out: vocab_size };
+    const bias = this.#keep(tf.zeros<tf.Rank.R1>([weight.shape[0] * 8]));
+    const lm_head = { weight, bias, n_out: vocab_size };
     return { wte, wpe, h, ln_f, lm_head };
   }
 }
 
+/** Bytes the packed weights will take in the heap, to within the padding of a panel. */
+export function weightBytes(config: Gpt2Config): number {
+  return modelTensors(config).reduce((sum, { shape }) => sum + 4 * tf.util.sizeFromShape([...shape]), 0);
+}
+
 /** @throws ModelError naming the tensor that is missing, misshapen, of another dtype or not finite */
-export function loadWeights(
+export async function loadWeights(
   file: SafetensorsFile,
   config: Gpt2Config,
   onProgress: (progress: LoadProgress) => void,
 ): Promise<Gpt2Weights> {
-  return new WeightLoader(file, config, onProgress).load();
+  const loader = new WeightLoader(file, config, onProgress);
+  try {
+    return await loader.load();
+  } catch (error) {
+    loader.dispose();
+    throw error;
+  }
 }
