@@ -40,7 +40,8 @@ it('serves the small tenant between the large one’s jobs', { timeout: 180_000 
   const stillWaiting = rows.filter((job) => job.started_at > single.created_at).length;
   console.log(`waiting when it came: ${stillWaiting}, of them started before it: ${overtook}`);
   expect(stillWaiting, 'the large tenant still had work waiting').toBeGreaterThan(100);
-  expect(overtook).toBeLessThanOrEqual(40);
+  // One turn of 128 tokens at 9 a job, and what was already on its way into the 32 slots.
+  expect(overtook).toBeLessThanOrEqual(Math.ceil(128 / 9) + 32);
 });
 
 interface JobRow {

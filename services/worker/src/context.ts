@@ -22,6 +22,8 @@ export interface WorkerLimits {
   maxFruitlessAttempts: number;
   /** Queued jobs whose deadline has passed that are ended at the same time. */
   maxExpiringAtOnce: number;
+  /** How long `stop` waits for what is being claimed, ended or handed over. */
+  settleTimeoutMs: number;
   /** How often jobs are looked for that were accepted but never published. */
   sweepIntervalMs: number;
   /** Most milliseconds an engine may take to load its model. */
@@ -31,12 +33,13 @@ export interface WorkerLimits {
 }
 
 export const defaultWorkerLimits: WorkerLimits = {
-  quantumTokens: 1024,
+  quantumTokens: 128,
   leaseTtlMs: 10_000,
   flushIntervalMs: 8,
   maxFruitlessCrashes: 3,
   maxFruitlessAttempts: 10,
   maxExpiringAtOnce: 32,
+  settleTimeoutMs: 2_000,
   sweepIntervalMs: 30_000,
   engineStartTimeoutMs: 300_000,
   engineHangTimeoutMs: 30_000,
