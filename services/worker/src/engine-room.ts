@@ -10,6 +10,7 @@ import type { JobRun } from './job-run.ts';
 
 export interface EngineRoomEvents {
   send(message: ToEngine): boolean;
+  onSubmit(run: JobRun): void;
   onStep(run: JobRun, step: JobStep): void;
   /** It crashed the engine too often, or can never run. */
   onGuilty(run: JobRun, reason: string): void;
@@ -188,6 +189,7 @@ export class EngineRoom {
     this.#submissions.set(guest.submission, guest);
     const delivered = run.ranked ? [] : run.tokens;
     this.#events.send({ type: 'submit', run: guest.submission, spec: run.record.spec, delivered });
+    this.#events.onSubmit(run);
   }
 
   #withdraw(guest: Guest): void {

@@ -31,6 +31,8 @@ export interface WorkerOptions {
   limits?: Partial<WorkerLimits>;
   /** Named in `job.started`; unique among all workers. */
   workerId?: string;
+  /** Told of every job that is handed to the engine, in that order; again when it is handed to another engine. */
+  onSubmit?: (key: JobKey) => void;
 }
 
 export interface WorkerStats {
@@ -59,7 +61,6 @@ export function createWorker(options: WorkerOptions): Worker {
   return new JobWorker(options);
 }
 
-const settleTimeoutMs = 2_000;
 const sweepLimit = 10_000;
 /** A job this young is still being published by who accepted it. */
 const sweepGraceMs = 10_000;
@@ -88,7 +89,7 @@ class JobWorker implements Worker {
   #onIdle: () => void = () => {};
   #sweepTimer: NodeJS.Timeout | undefined;
 
-  constructor({ ports, engine, log, metrics, clock, limits, workerId }: WorkerOptions) {
+  constructor({ ports, engine, log, metrics, clock, limits, workerId, onSubmit = () => {} }: WorkerOptions) {
     this.#context = {
       workerId: workerId ?? `worker-${randomUUID().slice(0, 8)}`,
       ports,
@@ -110,6 +111,7 @@ class JobWorker implements Worker {
     this.#room = new EngineRoom(
       {
         send: (message) => this.#engine.send(message),
+        onSubmit: (run) => onSubmit(run.key),
         onStep: (run, step) => this.#onStep(run, step),
         onGuilty: (run, reason) => this.#end(run, giveUp(this.#context, this.#writer, run, reason)),
         onRestart: (run) => this.#onRestart(run),
@@ -162,9 +164,9 @@ class JobWorker implements Worker {
     this.#draining = true;
     this.#leaving = true;
     clearInterval(this.#sweepTimer);
-    await Promise.all([...this.#runs.values()].map((run) => this.#handOver(run)));
-    // What is being claimed or ended just now is a few writes from its end.
-    await this.#idle(settleTimeoutMs);
+    for (const run of this.#runs.values()) this.#run('hand over', this.#handOver(run));
+    // What is being claimed, ended or handed over is a few writes from its end.
+    await this.#idle(this.#context.limits.settleTimeoutMs);
     this.#consuming.abort();
     this.#stopping.abort(new Error('the worker stops'));
     this.#leases.close();

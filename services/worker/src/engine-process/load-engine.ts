@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultSchedulerLimits, Engine } from '@inkwell/engine';
 import { createNullBackend, loadTokenizer, parseConfig } from '@inkwell/gpt2';
-import { loadModel } from '@inkwell/gpt2/tfjs';
 import type { ModelBackendInfo } from '@inkwell/ports';
 import type { EngineConfig } from './protocol.ts';
 
@@ -30,6 +29,8 @@ export async function loadEngine(config: EngineConfig): Promise<LoadedEngine> {
     });
     return { engine: new Engine(backend, tokenizer, limits), info: backend.info };
   }
+  // Without a model there is no need to wait for its runtime.
+  const { loadModel } = await import('@inkwell/gpt2/tfjs');
   const { backend, tokenizer } = await loadModel(config.modelDir, {
     ...(config.threads > 0 && { threads: config.threads }),
     ...(config.blockCount !== undefined && { blockCount: config.blockCount }),

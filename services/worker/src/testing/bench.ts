@@ -38,6 +38,7 @@ export interface WorkerWish {
   engine?: Partial<EngineConfig>;
   limits?: Partial<WorkerLimits>;
   ports?: Partial<WorkerPorts>;
+  onSubmit?: (key: JobKey) => void;
 }
 
 export const bytesOf = (text: string): number[] => [...new TextEncoder().encode(text)];
@@ -80,15 +81,22 @@ export class Bench {
     this.directory = directory;
   }
 
-  static async open(): Promise<Bench> {
+  /** @param width of the model: wider is slower */
+  static async open(width = 16): Promise<Bench> {
     const bench = new Bench(await mkdtemp(join(tmpdir(), 'inkwell-worker-')));
     await writeRandomModel(
       bench.directory,
-      { n_layer: 2, n_head: 2, n_embd: 16, n_positions: 256, vocab_size: 300 },
+      { n_layer: 4, n_head: 2, n_embd: width, n_positions: 256, vocab_size: 300 },
       { seed: 5 },
     );
     await bench.openStore();
     return bench;
+  }
+
+  /** What a new process finds: everything acknowledged, and nobody at work. */
+  async restartStore(): Promise<void> {
+    await this.store.close();
+    await this.openStore();
   }
 
   async openStore(): Promise<void> {
@@ -101,14 +109,15 @@ export class Bench {
   }
 
   /** A worker that has not been started. */
-  worker({ engine, limits, ports }: WorkerWish = {}): Worker {
+  worker({ engine, limits, ports, onSubmit }: WorkerWish = {}): Worker {
     const worker = createWorker({
       ports: { ...this.ports, ...ports },
       engine: { backend: 'null', modelDir: this.directory, threads: 1, nullPaceMs: 1, maxSequences: 32, ...engine },
       log: this.log,
       metrics: createMetrics(),
       clock: systemClock,
-      limits: { leaseTtlMs: 600, ...limits },
+      limits: { leaseTtlMs: 600, settleTimeoutMs: 500, ...limits },
+      ...(onSubmit && { onSubmit }),
     });
     this.#workers.push(worker);
     return worker;
