@@ -19,10 +19,16 @@ it('puts everything written in one tick into one commit, in order', async () => 
   expect(database.totals).toEqual({ groups: 1, operations: 200 });
 });
 
-it('counts what promise callbacks write in the same tick to the same commit', async () => {
+it('counts what promise callbacks write in the same tick to the same commit, always', async () => {
   const database = await open();
-  await Promise.all([take(database, 'a'), Promise.resolve().then(() => take(database, 'b'))]);
-  expect(database.totals).toEqual({ groups: 1, operations: 2 });
+  const writeLater = async (hops: number) => {
+    for (let hop = 0; hop < hops; hop++) await undefined;
+    return take(database, 'late');
+  };
+  for (let round = 1; round <= 40; round++) {
+    await Promise.all([take(database, 'early'), writeLater(3), writeLater(300)]);
+    expect(database.totals).toEqual({ groups: round, operations: 3 * round });
+  }
 });
 
 it('takes what was posted while a commit is under way together into the next', async () => {

@@ -62,18 +62,20 @@ export function resultStreamFollowConformance(makeAdapter: MakeAdapter<'resultSt
           fc.array(fc.record({ arrival: fc.nat({ max: 25 }), afterSeq: fc.nat({ max: 40 }) }), { maxLength: 12 }),
           async (batches, arrivals) => {
             const key = newKey(newTenant());
-            const following: Promise<number[]>[] = [];
+            const following: Promise<{ from: number; seen: number[] }>[] = [];
             let seq = 0;
             for (const [index, count] of batches.entries()) {
               for (const { arrival, afterSeq } of arrivals) {
-                if (arrival === index) following.push(seqs(stream().follow(key, Math.min(afterSeq, seq), never())));
+                const from = Math.min(afterSeq, seq);
+                const follow = async () => ({ from, seen: await seqs(stream().follow(key, from, never())) });
+                if (arrival === index) following.push(follow());
               }
               const last = index === batches.length - 1;
               const events = Array.from({ length: count }, (_, part) => delta(`${part}`));
               await stream().append(key, 0, seq, last ? [...events, terminal('completed')] : events);
               seq += count;
             }
-            for (const seen of await Promise.all(following)) expect(seen).toEqual(upTo(seq + 1, seen[0]));
+            for (const { from, seen } of await Promise.all(following)) expect(seen).toEqual(upTo(seq + 1, from + 1));
           },
         ),
         { numRuns: 40 },
