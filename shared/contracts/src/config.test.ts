@@ -23,7 +23,7 @@ describe('configuration', () => {
     expect(() => readEmbeddedConfig({ PORT: value })).toThrow(/PORT/);
   });
 
-  it('keeps .env.example equal to the schema (npm run env:example rewrites it)', () => {
+  it('keeps .env.example equal to the schema (npm run docs:generate rewrites it)', () => {
     expect(readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8')).toBe(renderEnvironmentExample());
   });
 });

@@ -12,7 +12,7 @@ const wholeNumber = (min: number, max: number) =>
     .pipe(z.number().min(min).max(max));
 
 /** Variable → schema; the description is what `.env.example` says of it. */
-export const embeddedEnvironment = z.object({
+const embeddedEnvironment = z.object({
   PORT: wholeNumber(0, 65_535).default(8080).describe('Port of the HTTP server; 0 takes any free one.'),
   INKWELL_HOST: z
     .string()
