@@ -1,10 +1,10 @@
 /**
- * Takes a delivered job into our hands: lease, story so far, deadline, started event. Answers whether the engine is to run it now; in every
- * other case the delivery has been settled here. Safe to repeat after a death at any point.
+ * Takes a delivered job into our hands: lease, story so far, deadline, then the started event. Answers whether the engine is to run it now;
+ * in every other case the delivery has been settled here. Safe to repeat after a death at any point.
  */
 import { InkwellError, isTerminal, isTerminalEvent, type JobEvent, type JobKey } from '@inkwell/contracts';
 import type { WorkerContext } from './context.ts';
-import { finishJob, recordOutcome, settleUnowned } from './finish-job.ts';
+import { finishJob, recordOutcome } from './finish-job.ts';
 import type { JobRun } from './job-run.ts';
 import { persist } from './persist.ts';
 import type { StoryWriter } from './story-writer.ts';
@@ -46,7 +46,7 @@ export function isLate(run: JobRun, now: number): boolean {
   return run.record.deadlineAt !== null && run.record.deadlineAt <= now;
 }
 
-/** @returns true when the job is ours and is to run */
+/** @returns true when the job is ours and is to run: `writeStart` comes next */
 export async function claimJob(context: WorkerContext, writer: StoryWriter, run: JobRun): Promise<boolean> {
   const { ports, limits, workerId } = context;
   if (isTerminal(run.record.state)) {
@@ -80,7 +80,7 @@ export async function claimJob(context: WorkerContext, writer: StoryWriter, run:
     await giveUp(context, writer, run, deadLetterReason);
     return false;
   }
-  return start(context, writer, run);
+  return true;
 }
 
 /** Ends the job as failed and moves its message to the dead letters. */
@@ -90,23 +90,26 @@ export async function giveUp(context: WorkerContext, writer: StoryWriter, run: J
   await finishJob(context, writer, run, { state: 'failed', error, deadLetterReason: reason });
 }
 
-async function start(context: WorkerContext, writer: StoryWriter, run: JobRun): Promise<boolean> {
+/**
+ * Records that the job runs. The engine may compute meanwhile, since nothing of it is written before the start is.
+ * @returns `lost` when another writer came first
+ */
+export async function writeStart(
+  context: WorkerContext,
+  writer: StoryWriter,
+  run: JobRun,
+): Promise<'ok' | 'lost' | 'stopped'> {
   const { ports, metrics, workerId } = context;
   const now = context.clock.now();
-  const attempts = run.record.attempts + 1;
-  const startedAt = run.record.startedAt ?? now;
+  if (run.record.startedAt === null) metrics.queueTime.observe((now - run.record.createdAt) / 1000);
+  const patch = { attempts: run.record.attempts + 1, startedAt: run.record.startedAt ?? now };
+  run.record = { ...run.record, ...patch };
   const [moved, written] = await Promise.all([
     persist(context, 'transition', () =>
-      ports.jobStore.transition(run.key, ['queued', 'in_progress'], 'in_progress', { attempts, startedAt }, run.fence),
+      ports.jobStore.transition(run.key, ['queued', 'in_progress'], 'in_progress', patch, run.fence),
     ),
-    writer.write(run, () => [{ type: 'job.started', at: now, attempt: attempts, worker: workerId }]),
+    writer.write(run, () => [{ type: 'job.started', at: now, attempt: patch.attempts, worker: workerId }]),
   ]);
-  if (written === 'stopped') return false;
-  if (moved === 'conflict' || written === 'stale') {
-    await settleUnowned(context, run.delivery, 'another writer came first');
-    return false;
-  }
-  if (run.record.startedAt === null) metrics.queueTime.observe((now - run.record.createdAt) / 1000);
-  run.record = moved;
-  return true;
+  if (written === 'stopped') return 'stopped';
+  return moved === 'conflict' || written === 'stale' ? 'lost' : 'ok';
 }

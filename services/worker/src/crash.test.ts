@@ -101,7 +101,7 @@ describe('a worker that continues', () => {
 
 describe('an engine that is killed', () => {
   it('in the middle of streams: the next one continues each of them to the same text, and clients notice nothing', async () => {
-    await using bench = await Bench.open(256);
+    await using bench = await Bench.open(128);
     let deltasToKill = Number.POSITIVE_INFINITY;
     let kills = 0;
     const { resultStream } = bench.ports;

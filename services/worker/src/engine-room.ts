@@ -9,7 +9,7 @@ import type { FromEngine, ToEngine } from './engine-process/protocol.ts';
 import type { JobRun } from './job-run.ts';
 
 export interface EngineRoomEvents {
-  send(message: ToEngine): boolean;
+  send(message: ToEngine): void;
   onSubmit(run: JobRun): void;
   onStep(run: JobRun, step: JobStep): void;
   /** It crashed the engine too often, or can never run. */
@@ -57,8 +57,9 @@ export class EngineRoom {
     return this.#guests.size;
   }
 
-  get load(): EngineLoad {
-    return this.#load;
+  /** Part of the KV cache that is in use, 0 to 1. */
+  get blocksInUse(): number {
+    return this.#info === null ? 0 : this.#load.usedBlocks / this.#info.blockCount;
   }
 
   /** What a job needs to begin or go on. Before the first engine is ready only its sequences are known. */

@@ -18,6 +18,8 @@ export class JobRun {
   readonly key: JobKey;
   /** The newest delivery of the job: the one that can still be settled. */
   delivery: Delivery;
+  /** A newer delivery came while it was here: should this one not settle it, that one must be looked at. */
+  deliveredAgain = false;
   record: JobRecord;
   phase: JobPhase = 'claiming';
   fence = 0;

@@ -176,7 +176,7 @@ export class Bench {
   }
 
   /** The whole story, once it has ended. */
-  async story(key: JobKey, timeoutMs = 20_000): Promise<JobEvent[]> {
+  async story(key: JobKey, timeoutMs = 45_000): Promise<JobEvent[]> {
     const story: JobEvent[] = [];
     for await (const event of this.store.resultStream.follow(key, 0, AbortSignal.timeout(timeoutMs))) story.push(event);
     const last = story.at(-1);
@@ -190,7 +190,7 @@ export class Bench {
 
   /** The job's events up to the first that satisfies the condition. */
   async until(key: JobKey, found: (event: JobEvent) => boolean): Promise<JobEvent> {
-    for await (const event of this.store.resultStream.follow(key, 0, AbortSignal.timeout(20_000))) {
+    for await (const event of this.store.resultStream.follow(key, 0, AbortSignal.timeout(45_000))) {
       if (found(event)) return event;
     }
     throw new Error(`job ${key} ended without that event`);
@@ -198,7 +198,7 @@ export class Bench {
 
   /** Waits, looking again after every turn, for what no event tells. */
   async eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + 45_000;
     while (!(await holds())) {
       if (performance.now() > deadline) throw new Error(`did not happen: ${what}`);
       await new Promise((resolve) => setTimeout(resolve, 2));
