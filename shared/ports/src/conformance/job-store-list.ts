@@ -133,6 +133,17 @@ export function jobStoreListConformance(makeAdapter: MakeAdapter<'jobStore'>): v
       );
     });
 
+    it.each(['', '.', ':', '=', '/', '","', '\\', '\u0000'])(
+      'never takes part of a name for part of a value (%j)',
+      async (mark) => {
+        const tenant = newTenant();
+        await create(newJob(tenant, { id: 'long-name', metadata: { [`a${mark}b`]: 'c' } }));
+        await create(newJob(tenant, { id: 'long-value', metadata: { a: `b${mark}c` } }));
+        expect(await listIds({ tenant, metadata: { [`a${mark}b`]: 'c' } }, 10)).toEqual([['long-name']]);
+        expect(await listIds({ tenant, metadata: { a: `b${mark}c` } }, 10)).toEqual([['long-value']]);
+      },
+    );
+
     /** The ids of all pages. */
     async function listIds(filter: JobFilter, limit: number): Promise<string[][]> {
       const pages: JobRecord[][] = [];

@@ -8,7 +8,8 @@ import { delta, newKey, queued, terminal } from './samples.ts';
 import { withAdapter } from './with-adapter.ts';
 
 const never = () => new AbortController().signal;
-const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
+const upTo = (last: number, first = 1) =>
+  Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
 
 export function resultStreamFollowConformance(makeAdapter: MakeAdapter<'resultStream'>): void {
   describe('ResultStream: follow', () => {
@@ -59,14 +60,14 @@ export function resultStreamFollowConformance(makeAdapter: MakeAdapter<'resultSt
       await fc.assert(
         fc.asyncProperty(
           fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 25 }),
-          fc.array(fc.record({ arrival: fc.nat({ max: 25 }), afterSeq: fc.nat({ max: 40 }) }), { maxLength: 12 }),
+          fc.array(fc.record({ arrival: fc.nat({ max: 25 }), behind: fc.nat({ max: 12 }) }), { maxLength: 12 }),
           async (batches, arrivals) => {
             const key = newKey(newTenant());
             const following: Promise<{ from: number; seen: number[] }>[] = [];
             let seq = 0;
             for (const [index, count] of batches.entries()) {
-              for (const { arrival, afterSeq } of arrivals) {
-                const from = Math.min(afterSeq, seq);
+              for (const { arrival, behind } of arrivals) {
+                const from = Math.max(0, seq - behind);
                 const follow = async () => ({ from, seen: await seqs(stream().follow(key, from, never())) });
                 if (arrival === index) following.push(follow());
               }
@@ -80,6 +81,18 @@ export function resultStreamFollowConformance(makeAdapter: MakeAdapter<'resultSt
         ),
         { numRuns: 40 },
       );
+    });
+
+    it('begins after any event of an append, also one that others have just been shown', async () => {
+      const key = newKey(newTenant());
+      const first = stream().follow(key, 0, never())[Symbol.asyncIterator]();
+      const waiting = first.next();
+      await stream().append(key, 0, 0, [queued, delta('a'), delta('b'), delta('c')]);
+      await waiting;
+      const following = upTo(5, 0).map((afterSeq) => seqs(stream().follow(key, afterSeq, never())));
+      await stream().append(key, 0, 4, [delta('d'), terminal('completed')]);
+      expect(await Promise.all(following)).toEqual(upTo(5, 0).map((afterSeq) => upTo(6, afterSeq + 1)));
+      expect(await seqs({ [Symbol.asyncIterator]: () => first })).toEqual(upTo(6, 2));
     });
 
     it('shows 200 followers the same story while it is written', async () => {
