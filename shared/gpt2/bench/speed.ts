@@ -6,9 +6,9 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createSampler } from '../src/sampling/sampler.ts';
 import { loadModel } from '../src/load-model.ts';
 import { writeRandomModel } from '../src/random-model.ts';
+import { createSampler } from '../src/sampling/sampler.ts';
 import { stepOf, tableFrom } from '../src/test-support/run-sequence.ts';
 
 const SIZES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
