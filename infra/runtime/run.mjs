@@ -89,8 +89,7 @@ async function ensureNode() {
 }
 
 const argv = process.argv.slice(2);
-await installDependencies();
-const node = await ensureNode();
+const [node] = await Promise.all([ensureNode(), installDependencies()]);
 const bin = argv[0] === '--bin' ? argv[1] : undefined;
 const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
 // A tool's shim starts with `#!/usr/bin/env node`, so the PATH decides which Node runs it.

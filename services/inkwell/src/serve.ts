@@ -38,13 +38,17 @@ function announce(
   output.ready({ url, model: modelId, backend, dataDir, apiKeyFile, newApiKey, tookMs });
 }
 
-/** The first signal asks to stop; the second ends the process at once, which loses nothing either. */
+/** One Ctrl-C arrives several times: from the terminal, and again from npm, which passes it on. */
+const sameKeyPressMs = 1000;
+
+/** The first signal asks to stop; another one, pressed later, ends the process at once, which loses nothing either. */
 function untilStopAsked(output: ConsoleOutput): Promise<'stop'> {
   return new Promise((resolve) => {
-    let asked = false;
+    let askedAt: number | undefined;
     const onSignal = () => {
-      if (asked) process.exit(130);
-      asked = true;
+      if (askedAt !== undefined && performance.now() - askedAt > sameKeyPressMs) process.exit(130);
+      if (askedAt !== undefined) return;
+      askedAt = performance.now();
       output.stopping();
       resolve('stop');
     };
