@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { loadModel } from '../src/load-model.ts';
 import { writeRandomModel } from '../src/random-model.ts';
 import { createSampler } from '../src/sampling/sampler.ts';
-import { stepOf, tableFrom } from '../src/test-support/run-sequence.ts';
+import { stepOf, tableFrom } from '../src/testing/run-sequence.ts';
 
 const SIZES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   '124m': { n_layer: 12, n_head: 12, n_embd: 768, n_positions: 1024, vocab_size: 50257 },

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type LoadedModel, loadModel } from './load-model.ts';
 import { SafetensorsFile } from './safetensors/reader.ts';
 import { logSumExp } from './sampling/logprobs.ts';
-import { greedy, promptLogits } from './test-support/run-sequence.ts';
+import { greedy, promptLogits } from './testing/run-sequence.ts';
 
 const DIRECTORY = fileURLToPath(new URL('../bundled/inkwell-small', import.meta.url));
 const SENTENCE = '"I do not know," said the old man, and he went into the house with his wife.';

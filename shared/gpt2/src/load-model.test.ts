@@ -8,8 +8,8 @@ import { loadModel } from './load-model.ts';
 import { writeRandomModel } from './random-model.ts';
 import { SafetensorsFile } from './safetensors/reader.ts';
 import { writeSafetensors } from './safetensors/writer.ts';
-import { testData } from './test-support/paths.ts';
-import { greedy, stepOf, tableFrom } from './test-support/run-sequence.ts';
+import { testData } from './testing/paths.ts';
+import { greedy, stepOf, tableFrom } from './testing/run-sequence.ts';
 
 const SHAPE = { n_layer: 2, n_head: 2, n_embd: 16, n_positions: 32, vocab_size: 300 };
 let directory: string;

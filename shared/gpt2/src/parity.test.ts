@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { memory } from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LoadedModel, loadModel } from './load-model.ts';
-import { testData } from './test-support/paths.ts';
-import { greedy, promptLogits } from './test-support/run-sequence.ts';
+import { testData } from './testing/paths.ts';
+import { greedy, promptLogits } from './testing/run-sequence.ts';
 
 const MODELS = [
   'plain-f32',

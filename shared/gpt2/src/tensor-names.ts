@@ -10,7 +10,7 @@ export interface TensorSpec {
 }
 
 /** Tensors of transformer block `layer`. Linear weights are [n_in, n_out] (the checkpoint's Conv1D layout). */
-export function layerTensors(config: Gpt2Config, layer: number): TensorSpec[] {
+function layerTensors(config: Gpt2Config, layer: number): TensorSpec[] {
   const { n_embd, n_inner } = config;
   return [
     { name: 'ln_1.weight', shape: [n_embd] },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createSampler } from '../sampling/sampler.ts';
-import { greedy, stepOf, tableFrom } from '../test-support/run-sequence.ts';
+import { greedy, stepOf, tableFrom } from '../testing/run-sequence.ts';
 import { createNullBackend } from './null.ts';
 
 describe('the null backend', () => {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { testData } from '../test-support/paths.ts';
+import { testData } from '../testing/paths.ts';
 import { loadTokenizer } from './load-tokenizer.ts';
 import { forEachPiece } from './pre-tokenize.ts';
 import type { Tokenizer } from './tokenizer.ts';

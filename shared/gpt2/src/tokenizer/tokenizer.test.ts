@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { testData } from '../test-support/paths.ts';
+import { testData } from '../testing/paths.ts';
 import { loadTokenizer } from './load-tokenizer.ts';
 import { createTokenizer, type Tokenizer } from './tokenizer.ts';
 

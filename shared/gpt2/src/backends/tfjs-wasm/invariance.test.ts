@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../../load-model.ts';
 import { writeRandomModel } from '../../random-model.ts';
 import { philox4x32 } from '../../sampling/philox.ts';
-import { promptLogits, stepOf, tableFrom } from '../../test-support/run-sequence.ts';
+import { promptLogits, stepOf, tableFrom } from '../../testing/run-sequence.ts';
 
 const SEED = 20260101;
 const VOCAB_SIZE = 1003;
