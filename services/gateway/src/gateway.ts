@@ -52,6 +52,7 @@ const serverTimeouts = {
 
 /** Between the cut and the end of every connection: time for the last answers to be written. */
 const lastWordsMs = 250;
+const sweepMs = 20;
 
 function toContext(options: GatewayOptions): GatewayContext {
   const config = resolveConfig(options.config);
@@ -97,10 +98,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     async close(graceMs) {
       lifecycle.beginClosing();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      // A connection kept alive becomes idle when its last answer is out, and would hold the server open for its whole timeout.
+      const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
       const cut = setTimeout(lifecycle.cut, graceMs);
       const end = setTimeout(() => server.closeAllConnections(), graceMs + lastWordsMs);
       await closed;
+      clearInterval(sweep);
       clearTimeout(cut);
       clearTimeout(end);
       await lifecycle.settled();

@@ -2,7 +2,7 @@
  * The accept protocol: record and first event durable, then published, and only then may the client hear of it. Every step can be repeated
  * with the same id, so a repeat after a crash anywhere in between ends in the same one job.
  */
-import { InkwellError, type JobMessage, type JobRecord, jobKey, type NewJob } from '@inkwell/contracts';
+import { InkwellError, type JobRecord, jobKey, type NewJob, toJobMessage } from '@inkwell/contracts';
 import type { CreateResult } from '@inkwell/ports';
 import type { GatewayContext } from '../context.ts';
 import type { AcceptedRequest } from './accepted-request.ts';
@@ -36,11 +36,6 @@ function toNewJob(accepted: AcceptedRequest, id: string, now: number): NewJob {
   };
 }
 
-function toMessage(record: JobRecord): JobMessage {
-  const { key, tenant, priority, costTokens, createdAt, deadlineAt, spec } = record;
-  return { version: 1, key, tenant, model: spec.model, priority, costTokens, createdAt, deadlineAt };
-}
-
 async function makeDurable(gateway: GatewayContext, job: NewJob): Promise<CreateResult> {
   const { jobStore, resultStream } = gateway.ports;
   // Stale means that an earlier try got this far: the event is there.
@@ -70,7 +65,7 @@ export async function acceptJob(gateway: GatewayContext, accepted: AcceptedReque
   const { record } = result;
   const created = result.outcome === 'created';
   if (!created && record.requestHash !== accepted.requestHash) throw new InkwellError('job_exists', { param: 'id' });
-  if (record.state === 'queued') await gateway.ports.jobBus.publish(toMessage(record));
+  if (record.state === 'queued') await gateway.ports.jobBus.publish(toJobMessage(record));
   if (created) gateway.metrics.jobsAccepted.inc({ priority: record.priority });
   return { record, created };
 }

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type EmbeddedStore, openEmbeddedStore } from '@inkwell/adapters/embedded';
-import type { Choice, ErrorBody, Role } from '@inkwell/contracts';
+import { type Choice, type ErrorBody, isTerminal, type Role } from '@inkwell/contracts';
 import type { JobResource } from '@inkwell/contracts/http';
 import { loadTokenizer, type Tokenizer } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type Delivery, systemClock } from '@inkwell/ports';
+import { createWorker } from '@inkwell/worker';
 import { apiKeyPrefix, hashApiKey, makeApiKey } from '../auth/api-key.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { GatewayPorts, WorkerStats } from '../context.ts';
@@ -27,6 +28,8 @@ export const testModel = 'test-model';
 export const testContextLength = 1_024;
 
 export interface RigOptions {
+  /** Run by a real worker with a real engine process, instead of whatever the test plays; served as the only model. */
+  engine?: { backend: 'wasm' | 'null'; modelDir: string; contextLength: number };
   config?: Partial<GatewayConfig>;
   workerStats?: () => WorkerStats;
   /** Stands between the gateway and the store, to slow it down or break it. */
@@ -44,6 +47,8 @@ export interface Rig {
   request(path: string, options?: RequestOptions): Promise<Response>;
   /** The same, with the body read. */
   json(path: string, options?: RequestOptions): Promise<JsonResponse>;
+  /** The job once it has ended. */
+  ended(id: string): Promise<AnyBody>;
   /** Starts the job as a worker would; the test says what it generates. */
   startWorker(id: string, tenant?: string): Promise<ScriptedWorker>;
   /** Takes every job from the real bus and plays the script for it. */
@@ -92,23 +97,25 @@ async function track(set: Set<Promise<void>>, work: Promise<void>): Promise<void
   await work.finally(() => set.delete(work));
 }
 
+const engineDefaults = { threads: 1, nullPaceMs: 0, maxSequences: 8 };
 const keySecret = 'a secret of the tests, 32 bytes or more';
 
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const directory = await mkdtemp(join(tmpdir(), 'inkwell-gateway-'));
   const ports = await openEmbeddedStore({ directory, clock: systemClock });
+  const shared = { log: createLog({ level: 'silent', name: 'test' }), metrics: createMetrics(), clock: systemClock };
+  const worker = options.engine && createWorker({ ...shared, ports, engine: { ...engineDefaults, ...options.engine } });
+  const contextLength = options.engine?.contextLength ?? testContextLength;
+  const tokenizer = options.engine ? await loadTokenizer(options.engine.modelDir) : await testTokenizer();
   const gateway = createGateway({
+    ...shared,
     ports: options.wrapPorts?.(ports) ?? ports,
-    models: [
-      { id: testModel, created: 1_700_000_000, contextLength: testContextLength, tokenizer: await testTokenizer() },
-    ],
+    models: [{ id: testModel, created: 1_700_000_000, contextLength, tokenizer }],
     config: { keySecret, ...options.config },
-    log: createLog({ level: 'silent', name: 'gateway' }),
-    metrics: createMetrics(),
-    clock: systemClock,
-    workerStats: options.workerStats,
+    workerStats: worker ? () => worker.stats() : options.workerStats,
     version: '0.0.0-test',
   });
+  await worker?.start();
   const { url } = await gateway.listen(0, '127.0.0.1');
   const consumer = new AbortController();
   const scripts = new Set<Promise<void>>();
@@ -144,6 +151,10 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       signal,
     });
   };
+  const json: Rig['json'] = async (path, requestOptions) => {
+    const response = await request(path, requestOptions);
+    return { status: response.status, headers: response.headers, body: (await response.json()) as AnyBody };
+  };
   return {
     url,
     gateway,
@@ -151,9 +162,12 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     key,
     addKey,
     request,
-    async json(path, options) {
-      const response = await request(path, options);
-      return { status: response.status, headers: response.headers, body: (await response.json()) as AnyBody };
+    json,
+    async ended(id) {
+      for (;;) {
+        const { body } = await json(`/v1/jobs/${id}?wait=60`);
+        if (isTerminal(body.status)) return body;
+      }
     },
     startWorker: (id, tenant = 'alice') => ScriptedWorker.start(ports, tenant, id),
     serveJobs: (script) =>
@@ -166,7 +180,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     async close() {
       consumer.abort();
       await Promise.all(scripts);
-      await gateway.close(0);
+      await Promise.all([gateway.close(0), worker?.stop()]);
       await ports.close();
       await rm(directory, { recursive: true, force: true });
     },

@@ -88,11 +88,10 @@ describe('POST /v1/completions', () => {
       const answer = rig.request('/v1/completions', { body: { ...request, ...changes }, signal: stop.signal });
       await started.promise;
       const { id } = (await rig.json('/v1/jobs?limit=1')).body.data[0]!;
-      const ended = rig.json(`/v1/jobs/${id}?wait=60`);
       stop.abort();
       await expect(answer).rejects.toThrow();
       if (expected === 'completed') left.resolve();
-      expect((await ended).body.status).toBe(expected);
+      expect((await rig.ended(id)).status).toBe(expected);
       left.resolve();
     }
   });
@@ -168,7 +167,7 @@ describe('POST /v1/completions, streaming', () => {
     await frames.next();
     stop.abort();
     const id = response.headers.get('x-inkwell-job-id')!;
-    expect((await rig.json(`/v1/jobs/${id}?wait=60`)).body).toMatchObject({
+    expect(await rig.ended(id)).toMatchObject({
       status: 'cancelled',
       result: { choices: [{ text: 'first' }] },
     });
@@ -270,7 +269,7 @@ describe('Idempotency-Key', () => {
     stop.abort();
     await expect(first).rejects.toThrow();
     go.resolve();
-    await rig.json(`/v1/jobs/${id}?wait=60`);
+    await rig.ended(id);
     await expect.poll(async () => (await complete({}, headers)).status).toBe(200);
     expect((await complete({}, headers)).headers.get('x-inkwell-job-id')).toBe(id);
   });

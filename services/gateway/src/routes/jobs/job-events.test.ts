@@ -135,14 +135,13 @@ describe('a client that goes away', () => {
     stop.abort();
     await expect(frames.next()).rejects.toThrow();
   }
-  const ended = (id: string) => rig.json(`/v1/jobs/${id}?wait=60`);
 
   it('leaves its job running by default', async () => {
     const id = await create();
     await leaveAfterFirstEvent(id);
     const worker = await rig.startWorker(id);
     await worker.end('completed');
-    expect((await ended(id)).body.status).toBe('completed');
+    expect((await rig.ended(id)).status).toBe('completed');
   });
 
   it('takes the job with it if it asked for that, but only when no other client reads', async () => {
@@ -153,7 +152,7 @@ describe('a client that goes away', () => {
     const worker = await rig.startWorker(id);
     await worker.say('still running');
     await other.return(undefined);
-    expect((await ended(id)).body).toMatchObject({
+    expect(await rig.ended(id)).toMatchObject({
       status: 'cancelled',
       result: { choices: [{ text: 'still running' }] },
     });
