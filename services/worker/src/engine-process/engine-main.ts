@@ -86,6 +86,7 @@ function receive(raw: unknown): void {
 // A signal to the whole process group means the parent, which finishes what runs before it lets go of the engine.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
+process.on('SIGHUP', () => {});
 process.on('disconnect', () => process.exit(0));
 process.on('message', receive);
 new Worker(new URL('./parent-watchdog.ts', import.meta.url), { workerData: { parentPid: process.ppid } }).unref();
