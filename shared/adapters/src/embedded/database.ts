@@ -15,7 +15,7 @@ import { storageFailure, unavailable } from './storage-failure.ts';
 import type { FromWriter, Request, ToWriter } from './writer-thread.ts';
 
 type Operations = typeof operations;
-export type OperationName = keyof Operations;
+type OperationName = keyof Operations;
 
 /** What the store says to a log; pino's shape. */
 export interface StoreLog {

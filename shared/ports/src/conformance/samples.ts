@@ -70,7 +70,7 @@ export const result: JobResult = {
   usage: { prompt_tokens: 4, completion_tokens: 5, total_tokens: 9 },
 };
 
-export function outcome(state: TerminalState): JobOutcome {
+function outcome(state: TerminalState): JobOutcome {
   return { state, result, error: null, finishedAt: 1_700_000_009_000 };
 }
 

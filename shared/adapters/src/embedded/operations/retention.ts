@@ -13,7 +13,7 @@ interface PruneInput {
 }
 
 /** Counts what went; all zero when nothing is left to remove. */
-export interface PruneAnswer {
+interface PruneAnswer {
   jobs: number;
   stories: number;
   idempotencyKeys: number;

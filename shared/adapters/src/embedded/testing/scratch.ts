@@ -15,8 +15,11 @@ export function scratch(): Scratch {
   const directories: string[] = [];
   const opened: { close(): unknown }[] = [];
   afterAll(async () => {
-    for (const closable of opened) await closable.close();
-    for (const directory of directories) await rm(directory, { recursive: true, force: true });
+    try {
+      for (const closable of opened) await closable.close();
+    } finally {
+      for (const directory of directories) await rm(directory, { recursive: true, force: true });
+    }
   });
   return {
     async directory() {
