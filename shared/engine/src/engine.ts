@@ -12,6 +12,10 @@ import { type ChoiceDelta, EngineJob } from './engine-job.ts';
 import { BlockPool } from './kv-blocks.ts';
 import { Scheduler, type SchedulerLimits } from './scheduler.ts';
 import type { Sequence } from './sequence.ts';
+import { StepPace } from './step-pace.ts';
+
+/** What a reader of a running text may wait for the prompts of others, per token. */
+const promptTimeBesideTextsMs = 50;
 
 export const defaultSchedulerLimits: SchedulerLimits = {
   maxSequences: 32,
@@ -56,6 +60,7 @@ export class Engine {
   readonly #contextLength: number;
   readonly #blocks: BlockPool;
   readonly #scheduler: Scheduler;
+  readonly #pace = new StepPace();
   readonly #jobs = new Map<string, EngineJob>();
   readonly #owners = new Map<Sequence, Owner>();
   /** Jobs that ended without a step: continued ones that lacked nothing. */
@@ -126,10 +131,12 @@ export class Engine {
   async step(): Promise<StepReport> {
     const reports = new Map(this.#settled.map((step) => [step.id, step]));
     this.#settled = [];
-    const work = this.#scheduler.schedule();
+    const work = this.#scheduler.schedule(this.#pace.rowsWithin(promptTimeBesideTextsMs));
     if (work.length === 0) return { jobs: [...reports.values()], promptTokens: 0, drawnTokens: 0, load: this.load };
     const { batch, targets } = layOut(work);
+    const start = performance.now();
     const logits = await this.#backend.forward(batch);
+    this.#pace.observe(batch.tokens.length, performance.now() - start);
     let promptTokens = 0;
     for (const { sequence, from, count } of work) {
       promptTokens += Math.max(0, Math.min(from + count, sequence.promptLength) - from);

@@ -5,7 +5,7 @@ import { createSampler, type Sampler, type Tokenizer, type TokenLogprob } from '
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** A token as the API writes it: its text, or `bytes:\xe2\x80` when its bytes alone are no text. */
-export function tokenName(tokenizer: Tokenizer, token: number): string {
+function tokenName(tokenizer: Tokenizer, token: number): string {
   const bytes = tokenizer.tokenBytes(token);
   try {
     return strictUtf8.decode(bytes);

@@ -70,11 +70,15 @@ export class Scheduler {
     sequence.state = 'removed';
   }
 
-  /** The next step's work; empty only when nothing is left to do. */
-  schedule(): Work[] {
+  /**
+   * The next step's work; empty only when nothing is left to do.
+   * @param promptRowsBesideTexts most rows of prompts while texts are running, so that the step stays short
+   */
+  schedule(promptRowsBesideTexts = Number.POSITIVE_INFINITY): Work[] {
     const work: Work[] = [];
     const budget: Budget = { rows: this.#limits.stepTokenBudget, promptLogits: this.#limits.promptLogitsPerStep };
     this.#continueTexts(work, budget);
+    if (work.length > 0) budget.rows = Math.min(budget.rows, promptRowsBesideTexts);
     this.#continuePrompts(work, budget);
     this.#admit(work, budget);
     return work;

@@ -15,7 +15,7 @@ export interface ReferenceText {
 type LogitsAfter = (tokens: readonly number[]) => Float32Array;
 
 /** Units of `text` before the stop string that is complete first, or null. */
-export function cutAtStop(text: string, stops: readonly string[]): string | null {
+function cutAtStop(text: string, stops: readonly string[]): string | null {
   for (let end = 1; end <= text.length; end++) {
     const lengths = stops.filter((stop) => stop !== '' && text.slice(0, end).endsWith(stop)).map((stop) => stop.length);
     if (lengths.length > 0) return text.slice(0, end - Math.max(...lengths));
