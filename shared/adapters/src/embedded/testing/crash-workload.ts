@@ -11,8 +11,19 @@ import { type Acknowledged, tenants } from './acknowledged.ts';
 import { noLimits, sampleJob, sampleMessage } from './sample-job.ts';
 import { SeededRandom } from './seeded-random.ts';
 
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+/** Writes the whole line before it returns; waits while the reader is behind and the pipe full. */
 function say(line: Acknowledged): void {
-  writeSync(1, `${JSON.stringify(line)}\n`);
+  let rest = Buffer.from(`${JSON.stringify(line)}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
 }
 
 async function runJob(store: EmbeddedStore, random: SeededRandom, id: string): Promise<void> {
