@@ -11,7 +11,7 @@ export function toSeconds(ms: number): number {
 
 const toSecondsOrNull = (ms: number | null | undefined): number | null => (ms == null ? null : toSeconds(ms));
 
-export function jobPath(id: string): string {
+function jobPath(id: string): string {
   return `/v1/jobs/${id}`;
 }
 

@@ -1,19 +1,19 @@
 /** A job's story over server-sent events: what the client lacks is replayed, then followed live to the terminal event. */
-import { isTerminalEvent, type JobEvent, type JobRecord } from '@inkwell/contracts';
+import { isTerminalEvent, type JobRecord, type TerminalEvent } from '@inkwell/contracts';
 import type { GatewayContext } from '../context.ts';
 import { stopSignal } from '../http/stop-signal.ts';
 import { cancelInBackground } from '../jobs/cancel-job.ts';
 import { withOutcome } from '../jobs/read-job.ts';
 import type { Call } from '../operation.ts';
-import { jobFrame } from './job-frames.ts';
+import { openFrame, terminalFrame } from './job-frames.ts';
 import { toJobResource } from './job-resource.ts';
 import { readerCame, readerLeft } from './readers.ts';
 import { openSse } from './sse-writer.ts';
 
-/** The record as the terminal event leaves it; read anew, since attempts and start are not in the event. */
-async function wholeJob(gateway: GatewayContext, record: JobRecord, event: JobEvent) {
+/** With the record as the event leaves it; read anew, since attempts and start are not in the event. */
+async function lastFrame(gateway: GatewayContext, record: JobRecord, event: TerminalEvent): Promise<string> {
   const latest = (await gateway.ports.jobStore.get(record.key)) ?? record;
-  return toJobResource(isTerminalEvent(event) ? withOutcome(latest, event.outcome) : latest, null);
+  return terminalFrame(event, toJobResource(withOutcome(latest, event.outcome), null));
 }
 
 export async function streamJob(
@@ -29,8 +29,9 @@ export async function streamJob(
   let ended = false;
   try {
     for await (const event of gateway.ports.resultStream.follow(record.key, afterSeq, signal)) {
-      const caughtUp = writer.write(await jobFrame(event, record.id, () => wholeJob(gateway, record, event)));
       ended = isTerminalEvent(event);
+      const text = isTerminalEvent(event) ? await lastFrame(gateway, record, event) : openFrame(event, record.id);
+      const caughtUp = writer.write(text);
       if (caughtUp) await caughtUp;
     }
     writer.end();

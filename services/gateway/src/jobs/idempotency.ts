@@ -31,7 +31,7 @@ export function idempotencyKey(call: Call): string | undefined {
 }
 
 /** Claims the key. Answers an outcome the caller must act on; a mismatch has been thrown. */
-export async function claim(gateway: GatewayContext, call: Call, key: string) {
+async function claim(gateway: GatewayContext, call: Call, key: string) {
   const { ports, config } = gateway;
   const begun: BeginResult = await ports.idempotencyStore.begin({
     tenant: call.caller.tenant,

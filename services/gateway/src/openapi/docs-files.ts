@@ -3,11 +3,8 @@
  * server only, so neither it nor a future version of it can call home.
  */
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { InkwellError } from '@inkwell/contracts';
 import type { Answer } from '../operation.ts';
-
-const fromPackage = createRequire(import.meta.url);
 
 const page = `<!doctype html>
 <html lang="en">
@@ -50,14 +47,12 @@ const headers = {
   'cache-control': 'public, max-age=3600',
 };
 
-const fromSwagger = (file: string) => readFile(fromPackage.resolve(`swagger-ui-dist/${file}`));
-
 /** The whole list: nothing else is reachable. */
 const files: Readonly<Record<string, () => Promise<Buffer> | string>> = {
   'index.html': () => page,
   'start.js': () => start,
-  'swagger-ui.css': () => fromSwagger('swagger-ui.css'),
-  'swagger-ui-bundle.js': () => fromSwagger('swagger-ui-bundle.js'),
+  'swagger-ui.css': () => readFile(new URL(import.meta.resolve('swagger-ui-dist/swagger-ui.css'))),
+  'swagger-ui-bundle.js': () => readFile(new URL(import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js'))),
 };
 
 /** @throws InkwellError `not_found` */

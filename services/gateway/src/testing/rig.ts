@@ -19,7 +19,7 @@ import { LeaseLost, ScriptedWorker } from './scripted-worker.ts';
 const vocabulary = fileURLToPath(new URL('../../../../shared/gpt2/test-data/gpt2-vocab', import.meta.url));
 let tokenizer: Promise<Tokenizer> | undefined;
 
-export function testTokenizer(): Promise<Tokenizer> {
+function testTokenizer(): Promise<Tokenizer> {
   tokenizer ??= loadTokenizer(vocabulary);
   return tokenizer;
 }
@@ -59,7 +59,7 @@ export interface Rig {
 export type Script = (worker: ScriptedWorker) => Promise<void>;
 
 /** Whatever a JSON answer may hold; tests read the members their answer has. */
-export type AnyBody = Omit<JobResource, 'error'> & {
+type AnyBody = Omit<JobResource, 'error'> & {
   error: ErrorBody;
   data: JobResource[];
   has_more: boolean;
@@ -67,13 +67,13 @@ export type AnyBody = Omit<JobResource, 'error'> & {
   cancelled: string[];
 };
 
-export interface JsonResponse {
+interface JsonResponse {
   status: number;
   headers: Headers;
   body: AnyBody;
 }
 
-export interface RequestOptions {
+interface RequestOptions {
   method?: string;
   body?: unknown;
   headers?: Record<string, string>;

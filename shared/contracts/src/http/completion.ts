@@ -21,7 +21,10 @@ export const completionRequestSchema = z
     path: ['best_of'],
     error: 'a stream cannot choose among candidates: leave best_of out or equal to n',
   })
-  .meta({ id: 'CompletionRequest' });
+  .meta({
+    id: 'CompletionRequest',
+    example: { model: 'inkwell-small', prompt: 'It was a dark and stormy night', max_tokens: 40 },
+  });
 export type CompletionRequest = z.infer<typeof completionRequestSchema>;
 
 export const generateTemperature = 0.7;
@@ -38,7 +41,7 @@ export const generateRequestSchema = z
     path: ['top_p'],
     error: `temperature (default ${generateTemperature}) and top_p must not both be below 1: set one of them to 1`,
   })
-  .meta({ id: 'GenerateRequest' });
+  .meta({ id: 'GenerateRequest', example: { prompt: 'It was a dark and stormy night', max_tokens: 40 } });
 
 export const usageSchema = z
   .object({ prompt_tokens: z.int(), completion_tokens: z.int(), total_tokens: z.int() })

@@ -7,7 +7,7 @@ import { priorities } from '../job.ts';
 import { promptSchema } from './prompt.ts';
 import { textOf, unixSeconds } from './text.ts';
 
-export const maxTokensLimit = 4_096;
+const maxTokensLimit = 4_096;
 export const defaultMaxTokens = 100;
 /** Prompts × candidates of one request. */
 export const maxSequences = 32;

@@ -6,7 +6,10 @@ import { errorBodySchema } from './error.ts';
 import { generationRequestSchema, metadataSchema } from './generation.ts';
 import { orNull } from './text.ts';
 
-export const jobRequestSchema = generationRequestSchema.meta({ id: 'JobRequest' });
+export const jobRequestSchema = generationRequestSchema.meta({
+  id: 'JobRequest',
+  example: { model: 'inkwell-small', prompt: 'It was a dark and stormy night', max_tokens: 40 },
+});
 
 /** Ids need no escaping in a URL and can never be mistaken for a dot segment. */
 export const jobIdSchema = z
@@ -106,7 +109,7 @@ export const jobCancelFilterSchema = z
     path: ['state'],
     error: 'give a state or metadata: an empty filter would cancel everything',
   })
-  .meta({ id: 'JobCancelFilter' });
+  .meta({ id: 'JobCancelFilter', example: { state: 'queued' } });
 
 export const jobCancelAnswerSchema = z
   .object({

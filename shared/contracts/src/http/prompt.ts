@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { characterCount } from './text.ts';
 
 export const maxPromptCharacters = 10_000;
-export const maxPrompts = 16;
+const maxPrompts = 16;
 
 export type Prompt = string | string[] | number[] | number[][];
 
