@@ -14,7 +14,7 @@ function pointer(control: usize, index: i32): usize {
 export function prepareAttention(
   control: usize, qkv: usize, keys: usize, values: usize, tables: usize, sequences: usize, positions: usize, out: usize,
   scratch: usize, scale: f32, rows: i32, heads: i32, headWidth: i32, blockSize: i32, tableWidth: i32, scratchWidth: i32,
-  itemsPerChunk: i32,
+  itemsPerChunk: i32, rowsFirst: i32,
 ): i32 {
   setArgument(control, 0, <i32>qkv);
   setArgument(control, 1, <i32>keys);
@@ -32,6 +32,7 @@ export function prepareAttention(
   setArgument(control, 13, tableWidth);
   setArgument(control, 14, scratchWidth);
   setArgument(control, 15, itemsPerChunk);
+  setArgument(control, 16, rowsFirst);
   return (rows * heads + itemsPerChunk - 1) / itemsPerChunk;
 }
 
@@ -218,10 +219,19 @@ function attendHead(control: usize, row: i32, head: i32, scores: usize): void {
   }
 }
 
+/**
+ * With rowsFirst a chunk goes through the rows of one head, then the next head: rows of one sequence then find its keys
+ * and values still in the cache. Otherwise through the heads of one row, which lie side by side in memory.
+ */
 export function runAttention(control: usize, chunk: i32, thread: i32): void {
+  const rows = getArgument(control, 9);
   const heads = getArgument(control, 10);
   const perChunk = getArgument(control, 15);
+  const rowsFirst = getArgument(control, 16) != 0;
   const scores = pointer(control, 7) + <usize>thread * (<usize>getArgument(control, 14) << 2);
-  const end = min((chunk + 1) * perChunk, getArgument(control, 9) * heads);
-  for (let item = chunk * perChunk; item < end; item++) attendHead(control, item / heads, item % heads, scores);
+  const end = min((chunk + 1) * perChunk, rows * heads);
+  for (let item = chunk * perChunk; item < end; item++) {
+    if (rowsFirst) attendHead(control, item % rows, item / rows, scores);
+    else attendHead(control, item / heads, item % heads, scores);
+  }
 }

@@ -131,13 +131,13 @@ export function storeKv(
 export function attention(
   control: usize, qkv: usize, keys: usize, values: usize, tables: usize, sequences: usize, positions: usize, out: usize,
   scratch: usize, scale: f32, rows: i32, heads: i32, headWidth: i32, blockSize: i32, tableWidth: i32, scratchWidth: i32,
-  itemsPerChunk: i32,
+  itemsPerChunk: i32, rowsFirst: i32,
 ): void {
   dispatch(
     control, ATTENTION,
     prepareAttention(
       control, qkv, keys, values, tables, sequences, positions, out, scratch, scale, rows, heads, headWidth, blockSize,
-      tableWidth, scratchWidth, itemsPerChunk,
+      tableWidth, scratchWidth, itemsPerChunk, rowsFirst,
     ),
   );
 }

@@ -78,6 +78,7 @@ export interface Kernels {
     tableWidth: number,
     scratchWidth: number,
     itemsPerChunk: number,
+    rowsFirst: number,
   ): void;
 }
 

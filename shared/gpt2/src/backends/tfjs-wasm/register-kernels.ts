@@ -123,7 +123,9 @@ function storeKv(kernels: Kernels, c: Call): tf.TensorInfo {
 function attention(kernels: Kernels, c: Call): tf.TensorInfo {
   const rows = c.shape('positions')[0]!;
   const [, heads, blockSize, headWidth] = c.shape('keys') as [number, number, number, number];
-  const tableWidth = c.shape('tables')[1]!;
+  const [sequences, tableWidth] = c.shape('tables') as [number, number];
+  // Prefill has many rows of one sequence, decoding one of each.
+  const rowsFirst = rows > 2 * sequences ? 1 : 0;
   const scratchWidth = c.shape('scratch')[1]!;
   const out = c.output([rows, heads * headWidth]);
   const itemsPerChunk = perChunk(rows * heads, c.number('meanLength') * headWidth * 2, c.number('threads'));
@@ -145,6 +147,7 @@ function attention(kernels: Kernels, c: Call): tf.TensorInfo {
     tableWidth,
     scratchWidth,
     itemsPerChunk,
+    rowsFirst,
   );
   return out.info;
 }
