@@ -97,6 +97,15 @@ describe('loadModel refuses', () => {
     await expectRefused('merges.txt: line 2 is not a pair of tokens');
   });
 
+  it.each([{ threads: 0 }, { threads: 1.5 }, { blockSize: -1 }, { blockCount: Number.NaN }])(
+    'the options %j',
+    async (options) => {
+      await expect(loadModel(directory, options)).rejects.toThrow(
+        `${Object.keys(options)[0]} must be a whole number from 1`,
+      );
+    },
+  );
+
   it('a KV cache larger than the heap, before allocating it', async () => {
     await expect(loadModel(directory, { threads: 1, blockCount: 2 ** 24 })).rejects.toThrow('use fewer KV blocks');
     expect(memory().numTensors).toBe(0);

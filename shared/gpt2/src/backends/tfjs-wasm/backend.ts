@@ -31,6 +31,13 @@ const HEAP_BYTES = 2 ** 32;
 /** For one step's tensors, and for gaps between allocations. */
 const HEAP_RESERVE_BYTES = 2 ** 28;
 
+function refuseUnlessCount(options: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new ModelError(`${name} must be a whole number from 1, got ${value}`);
+  }
+}
+
 /** Bytes of one KV block over all layers. */
 function blockBytes(config: Gpt2Config, blockSize: number): number {
   return 2 * config.n_layer * blockSize * config.n_embd * 4;
@@ -109,7 +116,8 @@ function assemble(info: ModelBackendInfo, { runtime, pool, weights, caches, work
 }
 
 /**
- * @throws ModelError if the weights do not fit the configuration, or model and KV cache not the 4 GiB heap
+ * @throws ModelError if the weights do not fit the configuration, model and KV cache do not fit the 4 GiB heap, or an
+ *   option is no count
  */
 export async function createTfjsWasmBackend(
   file: SafetensorsFile,
@@ -118,6 +126,7 @@ export async function createTfjsWasmBackend(
 ): Promise<ModelBackend> {
   const { threads = defaultThreads(), blockSize = 16, onProgress = () => {} } = options;
   const blockCount = options.blockCount ?? defaultBlockCount(config, blockSize);
+  refuseUnlessCount({ threads, blockSize, blockCount });
   const runtime = await tfjsRuntime();
   refuseIfTooLarge(config, blockSize, blockCount);
   const weights = await loadWeights(file, config, onProgress);
