@@ -303,6 +303,7 @@ export class JobDesk {
     run.phase = 'over';
     if (this.#runs.get(run.key) === run) this.#runs.delete(run.key);
     this.#deadlines.delete(run.key);
+    this.#context.metrics.running.set(this.#room.size);
     if (this.#runs.size === 0) this.#onIdle();
     if (run.deliveredAgain) this.deliver(run.delivery);
     this.#pump();

@@ -48,11 +48,14 @@ export class StoryWriter {
       if (result === 'stale') this.#context.metrics.staleWrites.inc();
       return result;
     })();
-    run.lastWrite = write.finally(() => {
-      if (run.lastWrite === settled) run.writing = false;
+    run.lastWrite = write;
+    void write.then((result) => {
+      if (run.lastWrite !== write) return;
+      run.writing = false;
+      // What came meanwhile was passed over.
+      if (result === 'ok' && run.phase === 'running') this.touch(run);
     });
-    const settled = run.lastWrite;
-    return settled;
+    return write;
   }
 
   /** Appends what is pending now; with `all`, also tokens that have no text yet. */
@@ -82,9 +85,7 @@ export class StoryWriter {
 
   async #flushRun(run: JobRun): Promise<void> {
     const result = await this.writePending(run, false);
-    if (run.phase !== 'running') return;
-    if (result === 'stale') this.#onStale(run);
-    else if (result === 'ok') this.touch(run);
+    if (result === 'stale' && run.phase === 'running') this.#onStale(run);
   }
 
   async #append(run: JobRun, events: NewJobEvent[]): Promise<WriteResult> {

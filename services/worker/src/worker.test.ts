@@ -252,6 +252,19 @@ describe('worker', () => {
     expect(calls).toBeGreaterThan(20);
   });
 
+  it('shows the first text as soon as it may, also when it was drawn before the start was on disk', async () => {
+    await using bench = await Bench.open();
+    const { resultStream } = bench.ports;
+    const append: typeof resultStream.append = async (key, fence, afterSeq, events) => {
+      if (events.some((event) => event.type === 'job.started')) await new Promise((done) => setTimeout(done, 600));
+      return resultStream.append(key, fence, afterSeq, events);
+    };
+    await bench.startWorker({ engine: { nullPaceMs: 500 }, ports: { resultStream: { ...resultStream, append } } });
+    const job = await bench.submit({ spec: { maxTokens: 3 } });
+    expect(await bench.until(job.key, isDelta)).toMatchObject({ tokens: [expect.any(Number)] });
+    expect((await bench.ending(job.key)).outcome.result?.usage.completion_tokens).toBe(3);
+  });
+
   it('acknowledges a message twice published for a job that has ended', async () => {
     await using bench = await Bench.open();
     const worker = await bench.startWorker();

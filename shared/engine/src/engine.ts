@@ -16,6 +16,8 @@ import { StepPace } from './step-pace.ts';
 
 /** What a reader of a running text may wait for the prompts of others, per token. */
 const promptTimeBesideTextsMs = 50;
+/** What a cancel or a newcomer may wait for a step of prompts. */
+const promptTimeMs = 1000;
 
 export const defaultSchedulerLimits: SchedulerLimits = {
   maxSequences: 32,
@@ -131,7 +133,9 @@ export class Engine {
   async step(): Promise<StepReport> {
     const reports = new Map(this.#settled.map((step) => [step.id, step]));
     this.#settled = [];
-    const work = this.#scheduler.schedule(this.#pace.rowsWithin(promptTimeBesideTextsMs));
+    const work = this.#scheduler.schedule((besideTexts) =>
+      this.#pace.rowsWithin(besideTexts ? promptTimeBesideTextsMs : promptTimeMs),
+    );
     if (work.length === 0) return { jobs: [...reports.values()], promptTokens: 0, drawnTokens: 0, load: this.load };
     const { batch, targets } = layOut(work);
     const start = performance.now();

@@ -50,18 +50,19 @@ describe('Scheduler', () => {
     expect(steps).toBe(7);
   });
 
-  it('takes no more prompt rows beside running texts than it is told, and a whole budget of them without', () => {
+  it('takes no more prompt rows than it is told for a step beside running texts, and for one without', () => {
+    const few = (besideTexts: boolean) => (besideTexts ? 5 : 12);
     const scheduler = new Scheduler(new BlockPool(4, 100), limits);
     const short = new Sequence(prompt(3));
     scheduler.add(short);
-    draw(scheduler, scheduler.schedule(5));
+    draw(scheduler, scheduler.schedule(few));
     const long = new Sequence(prompt(60));
     scheduler.add(long);
-    const beside = scheduler.schedule(5);
+    const beside = scheduler.schedule(few);
     expect(beside.map((one) => one.count)).toEqual([1, 5]);
     draw(scheduler, beside);
     scheduler.remove(short);
-    expect(scheduler.schedule(5).map((one) => one.count)).toEqual([16]);
+    expect(scheduler.schedule(few).map((one) => one.count)).toEqual([12]);
   });
 
   it('admits only when a slot and enough blocks are free, and frees both at once on removal', () => {

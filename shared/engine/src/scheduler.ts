@@ -72,13 +72,13 @@ export class Scheduler {
 
   /**
    * The next step's work; empty only when nothing is left to do.
-   * @param promptRowsBesideTexts most rows of prompts while texts are running, so that the step stays short
+   * @param mostPromptRows most rows of prompts, asked with whether texts are running beside them: keeps the step short
    */
-  schedule(promptRowsBesideTexts = Number.POSITIVE_INFINITY): Work[] {
+  schedule(mostPromptRows: (besideTexts: boolean) => number = () => Number.POSITIVE_INFINITY): Work[] {
     const work: Work[] = [];
     const budget: Budget = { rows: this.#limits.stepTokenBudget, promptLogits: this.#limits.promptLogitsPerStep };
     this.#continueTexts(work, budget);
-    if (work.length > 0) budget.rows = Math.min(budget.rows, promptRowsBesideTexts);
+    budget.rows = Math.min(budget.rows, mostPromptRows(work.length > 0));
     this.#continuePrompts(work, budget);
     this.#admit(work, budget);
     return work;
