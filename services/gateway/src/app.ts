@@ -15,6 +15,7 @@ export function createApp(gateway: GatewayContext): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  app.enable('case sensitive routing');
   app.set('query parser', false);
   app.use(requestId, processTime, securityHeaders, observe(gateway), refuseWhenClosing(gateway));
   for (const operation of operations) {

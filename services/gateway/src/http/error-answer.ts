@@ -8,7 +8,7 @@ import type { Answer } from '../operation.ts';
 const defaultRetryAfterSeconds = 1;
 
 function headersOf(error: InkwellError): Record<string, string> {
-  const headers: Record<string, string> = { 'cache-control': 'no-store' };
+  const headers: Record<string, string> = {};
   if (!error.retryable) headers['x-should-retry'] = 'false';
   if (error.status === 429 || error.status === 503 || error.code === 'idempotency_in_progress') {
     headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? defaultRetryAfterSeconds)));

@@ -22,16 +22,20 @@ async function readAll(request: IncomingMessage, limitBytes: number): Promise<Bu
   if (Number(request.headers['content-length'] ?? 0) > limitBytes) return 'too large';
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
-  // Not destroyed when left early: the client must still be able to read why.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > limitBytes) return 'too large';
-    chunks.push(chunk);
+  try {
+    // Not destroyed when left early: the client must still be able to read why.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > limitBytes) return 'too large';
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    throw new InkwellError('request_timeout', { cause });
   }
   return Buffer.concat(chunks, sizeBytes);
 }
 
-/** @throws InkwellError `unsupported_media_type`, `payload_too_large`, or what the JSON itself deserves */
+/** @throws InkwellError `unsupported_media_type`, `payload_too_large`, `request_timeout` (it broke off), or what the JSON itself deserves */
 export async function readJsonBody(
   request: IncomingMessage,
   response: ServerResponse,

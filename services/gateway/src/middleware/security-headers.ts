@@ -1,7 +1,8 @@
-/** Headers that keep a browser from doing more with an answer than read it. `/docs` replaces the content policy with its own. */
+/** Headers that keep browsers and caches from doing more with an answer than hand it over. `/docs` replaces the content policy with its own. */
 import type { RequestHandler } from 'express';
 
 const headers = Object.entries({
+  'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',

@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, made from the operations that are served and the schemas that validate. */
 import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { type ErrorCode, errorTable } from '@inkwell/contracts';
-import { errorAnswerSchema, problemSchema } from '@inkwell/contracts/http';
+import { completionChunkSchema, errorAnswerSchema, jobEventSchema, problemSchema } from '@inkwell/contracts/http';
 import { z } from 'zod';
 import type { Operation } from '../operation.ts';
 
@@ -82,12 +82,18 @@ function toRoute(operation: Operation): RouteConfig {
   };
 }
 
+/** What streams carry is named by their description only, so it is added by hand. */
+const streamed = [jobEventSchema, completionChunkSchema];
+
 export function openApiDocument(operations: readonly Operation[], version: string): object {
   const registry = new OpenAPIRegistry();
   registry.registerComponent('securitySchemes', 'apiKey', { type: 'apiKey', in: 'header', name: 'X-API-Key' });
   registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
   for (const operation of operations) registry.registerPath(toRoute(operation));
-  return new OpenApiGeneratorV31(registry.definitions).generateDocument({
+  return new OpenApiGeneratorV31([
+    ...registry.definitions,
+    ...streamed.map((schema) => ({ type: 'schema' as const, schema })),
+  ]).generateDocument({
     openapi: '3.1.0',
     info: {
       title: 'Inkwell',

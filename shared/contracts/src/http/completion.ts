@@ -1,5 +1,6 @@
 /** `POST /v1/completions`, in the OpenAI shapes, and the older `/api/llm/generate` on top of the same answer. */
 import { z } from 'zod';
+import { eventStreamOf } from './event-stream.ts';
 import { generationFields, modelField, samplingFields } from './generation.ts';
 import { maxPromptCharacters } from './prompt.ts';
 import { orNull, textOf } from './text.ts';
@@ -75,3 +76,11 @@ export const completionSchema = z
     usage: usageSchema,
   })
   .meta({ id: 'Completion' });
+
+/** One chunk of a streamed completion. */
+export const completionChunkSchema = completionSchema
+  .omit({ usage: true })
+  .extend({ usage: orNull(usageSchema).optional() })
+  .meta({ id: 'CompletionChunk' });
+
+export const completionStreamSchema = eventStreamOf('CompletionChunk', 'A chunk, or at the end `[DONE]`.');

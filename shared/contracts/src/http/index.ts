@@ -2,9 +2,10 @@
 export { apiKeyIdSchema, apiKeyListSchema, apiKeyRequestSchema, apiKeySchema, newApiKeySchema } from './api-key.ts';
 export {
   type CompletionRequest,
-  choiceSchema,
+  completionChunkSchema,
   completionRequestSchema,
   completionSchema,
+  completionStreamSchema,
   generateRequestSchema,
   generateTemperature,
 } from './completion.ts';
@@ -23,6 +24,7 @@ export {
   jobListSchema,
   jobRequestSchema,
   jobSchema,
+  jobStreamSchema,
   maxWaitSeconds,
 } from './job.ts';
 export { modelListSchema, modelSchema } from './model.ts';

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { jobStates, priorities } from '../job.ts';
 import { choiceSchema, usageSchema } from './completion.ts';
 import { errorBodySchema } from './error.ts';
+import { eventStreamOf } from './event-stream.ts';
 import { generationRequestSchema, metadataSchema } from './generation.ts';
 import { orNull } from './text.ts';
 
@@ -77,7 +78,10 @@ export const jobListQuerySchema = z.strictObject({
     .pipe(z.array(stateSchema))
     .optional()
     .meta({ description: 'One or more states, separated by commas.' }),
-  metadata: metadataSchema.optional().meta({ description: 'As `metadata[key]=value`; all pairs must match.' }),
+  metadata: metadataSchema.optional().meta({
+    description: 'As `metadata[key]=value`; all pairs must match.',
+    param: { style: 'deepObject', explode: true },
+  }),
   limit: queryInt(1, 100).optional().meta({ description: 'Jobs per page. Default 20.' }),
   after: z.string().max(128).optional().meta({ description: 'Id of the last job of the page before.' }),
 });
@@ -141,3 +145,5 @@ export const jobEventSchema = z
     }),
   ])
   .meta({ id: 'JobEvent' });
+
+export const jobStreamSchema = eventStreamOf('JobEvent', 'An event of the job.');

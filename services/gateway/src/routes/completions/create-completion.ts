@@ -1,5 +1,10 @@
 import { type JobRecord, jobKey } from '@inkwell/contracts';
-import { type CompletionRequest, completionRequestSchema, completionSchema } from '@inkwell/contracts/http';
+import {
+  type CompletionRequest,
+  completionRequestSchema,
+  completionSchema,
+  completionStreamSchema,
+} from '@inkwell/contracts/http';
 import type { GatewayContext } from '../../context.ts';
 import { jobHeader, runAndWait } from '../../delivery/run-and-wait.ts';
 import { streamCompletion } from '../../delivery/stream-completion.ts';
@@ -43,7 +48,7 @@ export const createCompletion = defineOperation({
   answers: {
     200: {
       description: 'The completion, or with `stream: true` its chunks.',
-      content: { 'application/json': completionSchema, 'text/event-stream': completionSchema },
+      content: { 'application/json': completionSchema, 'text/event-stream': completionStreamSchema },
     },
   },
   errors: [

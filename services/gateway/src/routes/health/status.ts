@@ -23,7 +23,14 @@ async function tryInference(gateway: GatewayContext, call: Call) {
     error,
   });
   try {
-    const request = { model, prompt: 'Hello', max_tokens: 1, temperature: 0, deadline };
+    const request = {
+      model,
+      prompt: 'Hello',
+      max_tokens: 1,
+      temperature: 0,
+      deadline,
+      metadata: { purpose: 'health' },
+    };
     const accepted = acceptRequest(request, call, gateway, { priority: 'interactive', onDisconnect: 'continue' });
     const { record } = await acceptJob(gateway, accepted, id);
     const outcome = await awaitOutcome(gateway, record, AbortSignal.timeout(config.healthTimeoutMs));

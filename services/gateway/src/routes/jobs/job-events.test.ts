@@ -94,6 +94,11 @@ describe('GET /v1/jobs/{id}/events', () => {
     expect((await frames.next()).done).toBe(true);
   });
 
+  it('does not stay open for a HEAD', async () => {
+    const response = await rig.request(`/v1/jobs/${await create()}/events`, { method: 'HEAD' });
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+  });
+
   it('breaks silence with comments', async () => {
     const stop = new AbortController();
     const response = await open(await create(), '', {}, stop.signal);

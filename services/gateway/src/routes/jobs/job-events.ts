@@ -1,5 +1,5 @@
 import { InkwellError, isTerminalEvent } from '@inkwell/contracts';
-import { jobEventSchema, jobEventsQuerySchema } from '@inkwell/contracts/http';
+import { jobEventsQuerySchema, jobStreamSchema } from '@inkwell/contracts/http';
 import { z } from 'zod';
 import { streamJob } from '../../delivery/stream-job.ts';
 import { readJob } from '../../jobs/read-job.ts';
@@ -28,7 +28,7 @@ export const jobEvents = defineOperation({
   query: jobEventsQuerySchema,
   headers: { 'Last-Event-ID': 'Number of the last event the client has; browsers send it by themselves.' },
   answers: {
-    200: { description: 'The events; `data:` as below.', content: { 'text/event-stream': jobEventSchema } },
+    200: { description: 'The events.', content: { 'text/event-stream': jobStreamSchema } },
     204: { description: 'The client has it all: do not reconnect.' },
   },
   errors: ['job_not_found'],
@@ -39,6 +39,7 @@ export const jobEvents = defineOperation({
     if (last && isTerminalEvent(last) && last.seq <= afterSeq) {
       return { status: 204, contentType: 'text/event-stream', body: '' };
     }
+    if (call.request.method === 'HEAD') return { status: 200, contentType: 'text/event-stream', body: '' };
     await streamJob(gateway, call, record, afterSeq);
     return undefined;
   },

@@ -1,7 +1,19 @@
 import { InkwellError } from '@inkwell/contracts';
 import { detokenizationSchema, detokenizeRequestSchema } from '@inkwell/contracts/http';
+import { ModelError } from '@inkwell/gpt2';
+import type { ServedModel } from '../../context.ts';
 import { findModel } from '../../jobs/find-model.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
+
+/** A vocabulary may have holes below its last id. */
+function decode(model: ServedModel, tokens: number[]): string {
+  try {
+    return model.tokenizer.decode(tokens);
+  } catch (cause) {
+    if (!(cause instanceof ModelError)) throw cause;
+    throw new InkwellError('invalid_parameter', { param: 'tokens', message: `tokens: ${cause.message}`, cause });
+  }
+}
 
 /** `POST /v1/detokenize` */
 export const detokenize = defineOperation({
@@ -22,6 +34,6 @@ export const detokenize = defineOperation({
       const message = `${param}: this model's token ids end at ${model.tokenizer.vocabSize - 1}`;
       throw new InkwellError('invalid_parameter', { param, message });
     }
-    return json(200, { model: model.id, prompt: model.tokenizer.decode(body.tokens) });
+    return json(200, { model: model.id, prompt: decode(model, body.tokens) });
   },
 });
