@@ -46,13 +46,22 @@ function work(control: usize, thread: i32): void {
   }
 }
 
+/** Main thread's naps of a millisecond without any chunk finishing, after which a thread must have died: two minutes. */
+const MAX_NAPS: i32 = 120000;
+
+/** Returns when all chunks are finished; traps if a thread died with a chunk, which would otherwise mean waiting for ever. */
 function awaitDone(control: usize, chunks: i32): void {
   for (let spins = 0; spins < SPINS; spins++) {
     if (atomic.load<i32>(control + DONE) == chunks) return;
   }
   atomic.store<i32>(control + MAIN_WAITS, 1);
-  for (let done = atomic.load<i32>(control + DONE); done != chunks; done = atomic.load<i32>(control + DONE)) {
+  let naps = 0;
+  for (let done = atomic.load<i32>(control + DONE); done != chunks; ) {
     atomic.wait<i32>(control + DONE, done, 1_000_000);
+    const now = atomic.load<i32>(control + DONE);
+    naps = now == done ? naps + 1 : 0;
+    if (naps == MAX_NAPS) unreachable();
+    done = now;
   }
   atomic.store<i32>(control + MAIN_WAITS, 0);
 }

@@ -172,6 +172,7 @@ describe('a loaded model', () => {
       ['no block table', { sequences: Int32Array.of(0, 1) }],
       ['block 4 does not exist', { blockTables: [Int32Array.of(0, 4)] }],
       ['row 2 of 2', { logitsRows: Int32Array.of(2) }],
+      ['do not fit the heap', { logitsRows: new Int32Array(4_000_000) }],
       ['same, non-zero length', { tokens: Int32Array.of(1) }],
       [
         'same, non-zero length',

@@ -73,9 +73,11 @@ export function gpt2(
 ): tf.Tensor2D {
   return tf.tidy(() => {
     let x = embed(shop, step, wte, wpe); // [n_rows] -> [n_rows, n_embd]
-    h.forEach((block, layer) => {
-      x = tf.tidy(() => feedForward(shop, selfAttention(shop, x, block, step, caches[layer]!), block));
-    });
+    for (const [layer, block] of h.entries()) {
+      const next = tf.tidy(() => feedForward(shop, selfAttention(shop, x, block, step, caches[layer]!), block));
+      x.dispose();
+      x = next;
+    }
     const last = layerNorm(shop, x, ln_f, logitsRows); // [n_rows, n_embd] -> [n_logits, n_embd]
     return linear(shop, last, lm_head); // [n_logits, n_embd] -> [n_logits, n_vocab]
   });

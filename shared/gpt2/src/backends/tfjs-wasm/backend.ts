@@ -60,6 +60,17 @@ function refuseIfTooLarge(config: Gpt2Config, blockSize: number, blockCount: num
   );
 }
 
+/** A step's largest moment: one layer's tensors, then the logits. */
+function refuseIfStepTooLarge(config: Gpt2Config, batch: StepBatch): void {
+  const rowBytes = 4 * (8 * config.n_embd + config.n_inner);
+  const stepBytes = batch.tokens.length * rowBytes + batch.logitsRows.length * config.vocab_size * 4;
+  if (tf.memory().numBytes + stepBytes > HEAP_BYTES - HEAP_RESERVE_BYTES / 4) {
+    throw new RangeError(
+      `step batch: ${batch.tokens.length} rows and ${batch.logitsRows.length} logits do not fit the heap`,
+    );
+  }
+}
+
 function createCaches(config: Gpt2Config, blockSize: number, blockCount: number): KvCache[] {
   const shape: [number, number, number, number] = [blockCount, config.n_head, blockSize, config.n_embd / config.n_head];
   return Array.from({ length: config.n_layer }, () => ({ keys: tf.zeros(shape), values: tf.zeros(shape) }));
@@ -84,6 +95,7 @@ function copyRows(runtime: TfjsRuntime, matrix: tf.Tensor2D): Float32Array[] {
 }
 
 interface Parts {
+  readonly config: Gpt2Config;
   readonly runtime: TfjsRuntime;
   readonly pool: ThreadPool;
   readonly weights: Gpt2Weights;
@@ -91,12 +103,14 @@ interface Parts {
   readonly workshop: Workshop;
 }
 
-function assemble(info: ModelBackendInfo, { runtime, pool, weights, caches, workshop }: Parts): ModelBackend {
+function assemble(info: ModelBackendInfo, parts: Parts): ModelBackend {
+  const { config, runtime, pool, weights, caches, workshop } = parts;
   let disposed = false;
   return {
     info,
     async forward(batch: StepBatch): Promise<Float32Array[]> {
       if (disposed) throw new Error('the model backend was disposed');
+      refuseIfStepTooLarge(config, batch);
       // Only the tensor leaves the tidy: it would search returned arrays for tensors, element by element.
       const logits = tf.tidy(() => {
         const step = stepTensors(batch, info);
@@ -144,5 +158,5 @@ export async function createTfjsWasmBackend(
     vocabSize: config.vocab_size,
     contextLength: config.n_positions,
   };
-  return assemble(info, { runtime, pool, weights, caches, workshop });
+  return assemble(info, { config, runtime, pool, weights, caches, workshop });
 }
