@@ -105,6 +105,25 @@ describe('worker', () => {
     expect(end.outcome.result?.usage.completion_tokens).toBe(60);
   });
 
+  it('loses to a cancel that comes first by a hair, even if the canceller then dies: record and story agree', async () => {
+    await using bench = await Bench.open();
+    const { resultStream, lease } = bench.ports;
+    const append: typeof resultStream.append = async (key, fence, afterSeq, events) => {
+      if (events.some((event) => event.type === 'job.completed')) {
+        const newer = await lease.seize(key, 'gateway', 300);
+        const outcome = { state: 'cancelled' as const, result: null, error: null, finishedAt: 1 };
+        await resultStream.append(key, newer.fence, afterSeq, [{ type: 'job.cancelled', at: 1, outcome }]);
+      }
+      return resultStream.append(key, fence, afterSeq, events);
+    };
+    await bench.startWorker({ ports: { resultStream: { ...resultStream, append } }, limits: { leaseTtlMs: 300 } });
+    const job = await bench.submit({ spec: { maxTokens: 4 } });
+    expect((await bench.ending(job.key)).type).toBe('job.cancelled');
+    const state = async () => (await bench.store.jobStore.get(job.key))?.state;
+    await bench.eventually('the record is moved', async () => (await state()) !== 'in_progress');
+    expect(await state()).toBe('cancelled');
+  });
+
   it('never starts a queued job that was cancelled', async () => {
     await using bench = await Bench.open();
     const started: string[] = [];
