@@ -9,11 +9,13 @@ export function observe({ log, metrics }: GatewayContext): RequestHandler {
       const seconds = (performance.now() - start) / 1_000;
       const route = (response.locals.route as string | undefined) ?? 'none';
       const { method } = request;
-      metrics.httpRequests.inc({ method, route, status: String(response.statusCode) });
+      // A client that left before its answer gets the number nginx gave this case.
+      const status = response.headersSent ? response.statusCode : 499;
+      metrics.httpRequests.inc({ method, route, status: String(status) });
       metrics.httpDuration.observe({ method, route }, seconds);
       const finished = response.writableFinished;
       const requestId: unknown = response.locals.requestId;
-      log.info({ requestId, method, route, status: response.statusCode, seconds, finished }, 'request');
+      log.info({ requestId, method, route, status, seconds, finished }, 'request');
     });
     next();
   };

@@ -125,6 +125,17 @@ const targets: Target[] = [
     valid: { state: '"queued"' },
     fields: { state: wrong.choice, metadata: wrong.map },
   },
+  {
+    method: 'POST',
+    path: '/api/keys',
+    valid: { name: '"x"', tenant: '"x"' },
+    fields: {
+      name: wrong.text,
+      tenant: ['""', '"A"', '"a:b"', '"__proto__"', '1', '[]', '{}', '"\\ud800"'],
+      role: wrong.choice,
+      expires_at: wrong.number,
+    },
+  },
 ];
 
 const send = (target: Target, body: string) => rig.json(target.path, { method: target.method, body });

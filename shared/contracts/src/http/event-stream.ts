@@ -8,12 +8,10 @@ export function eventStreamOf(id: string, description: string) {
   return z.object({
     id: z.string().optional(),
     event: z.string().optional(),
-    data: z
-      .string()
-      .meta({
-        description,
-        contentMediaType: 'application/json',
-        contentSchema: { $ref: `#/components/schemas/${id}` },
-      }),
+    data: z.string().meta({
+      description,
+      contentMediaType: 'application/json',
+      contentSchema: { $ref: `#/components/schemas/${id}` },
+    }),
   });
 }
