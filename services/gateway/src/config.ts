@@ -8,6 +8,8 @@ export interface GatewayConfig {
   /** How long any call to a store, stream or bus may take before the client gets a 503. */
   dependencyTimeoutMs: number;
   bodyLimitBytes: number;
+  /** How long a client may take to send its whole request. The answer may take as long as it needs. */
+  requestTimeoutMs: number;
   /** Silence on a stream after which a comment is sent. */
   heartbeatMs: number;
   /** How long a client may leave a stream unread before it is dropped. */
@@ -24,6 +26,7 @@ const defaults: Omit<GatewayConfig, 'keySecret'> = {
   limits: { maxQueued: 20_000, maxQueuedPerTenant: 10_000 },
   dependencyTimeoutMs: 2_000,
   bodyLimitBytes: 1_048_576,
+  requestTimeoutMs: 30_000,
   heartbeatMs: 15_000,
   stallLimitMs: 30_000,
   idempotencyRetentionMs: 86_400_000,

@@ -3,6 +3,8 @@ import type { Tokenizer } from '@inkwell/gpt2';
 import type { Logger, Metrics } from '@inkwell/observability';
 import type { Clock, IdempotencyStore, JobBus, JobStore, KeyStore, Lease, ResultStream } from '@inkwell/ports';
 import type { GatewayConfig } from './config.ts';
+import type { Readers } from './delivery/readers.ts';
+import type { Caution } from './jobs/caution.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
 export interface GatewayPorts {
@@ -44,4 +46,6 @@ export interface GatewayContext {
   /** The OpenAPI document of what is served. */
   readonly openApi: () => object;
   readonly lifecycle: Lifecycle;
+  readonly readers: Readers;
+  readonly caution: Caution;
 }

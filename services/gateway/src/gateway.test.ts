@@ -89,6 +89,21 @@ describe('closing', () => {
     }));
 });
 
+describe('slow clients', () => {
+  it('are answered 408 and let go, whether they dawdle over headers or body', () =>
+    withRig(
+      async (rig) => {
+        const whole = rawRequest(rig, 'POST', '/v1/jobs', JSON.stringify(request));
+        for (const part of [whole.slice(0, 40), whole.slice(0, -5)]) {
+          const socket = connect(Number(new URL(rig.url).port), '127.0.0.1', () => socket.write(part));
+          expect(await text(socket)).toMatch(/^HTTP\/1\.1 408 .*"code":"request_timeout"/s);
+        }
+        expect((await rig.ports.jobStore.counts()).queued.standard).toBe(0);
+      },
+      { config: { requestTimeoutMs: 100 } },
+    ));
+});
+
 describe('listening', () => {
   it('says where, and rejects when the address is taken', () =>
     withRig(async (rig) => {

@@ -11,6 +11,8 @@ import { createApp } from './app.ts';
 import { boundPorts } from './bounded-ports.ts';
 import { type GatewayConfig, resolveConfig } from './config.ts';
 import type { GatewayContext, GatewayPorts, ServedModel, WorkerStats } from './context.ts';
+import { Readers } from './delivery/readers.ts';
+import { Caution } from './jobs/caution.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { answerClientErrors } from './middleware/client-errors.ts';
 import { openApiDocument } from './openapi/document.ts';
@@ -41,10 +43,8 @@ export interface Gateway {
 
 const unknownStats: WorkerStats = { tokensPerSecond: 0, jobsPerSecond: 0, ready: true };
 
-/** Against clients that send slowly or never finish. Answers may take as long as they need. */
-const serverTimeouts = {
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
+const headersTimeoutMs = 10_000;
+const serverLimits = {
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16_384,
@@ -72,6 +72,8 @@ function toContext(options: GatewayOptions): GatewayContext {
       return document;
     },
     lifecycle: createLifecycle(),
+    readers: new Readers(),
+    caution: new Caution(options.clock),
   };
 }
 
@@ -79,7 +81,11 @@ export function createGateway(options: GatewayOptions): Gateway {
   const context = toContext(options);
   const { lifecycle } = context;
   const app = createApp(context);
-  const server = createServer(serverTimeouts, app);
+  const { requestTimeoutMs } = context.config;
+  const server = createServer(
+    { ...serverLimits, requestTimeout: requestTimeoutMs, headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs) },
+    app,
+  );
   answerClientErrors(server);
   return {
     app,

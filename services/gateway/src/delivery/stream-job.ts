@@ -7,7 +7,6 @@ import { withOutcome } from '../jobs/read-job.ts';
 import type { Call } from '../operation.ts';
 import { openFrame, terminalFrame } from './job-frames.ts';
 import { toJobResource } from './job-resource.ts';
-import { readerCame, readerLeft } from './readers.ts';
 import { openSse } from './sse-writer.ts';
 
 /** With the record as the event leaves it; read anew, since attempts and start are not in the event. */
@@ -24,7 +23,7 @@ export async function streamJob(
 ): Promise<void> {
   const { signal, release } = stopSignal(gateway.lifecycle.onClosing, call.gone);
   gateway.metrics.openStreams.inc();
-  readerCame(gateway, record.key);
+  gateway.readers.came(record.key);
   const writer = openSse(call.response, gateway.config);
   let ended = false;
   try {
@@ -38,7 +37,7 @@ export async function streamJob(
   } finally {
     release();
     gateway.metrics.openStreams.dec();
-    const last = readerLeft(gateway, record.key);
+    const last = gateway.readers.left(record.key);
     if (last && !ended && call.gone.aborted && record.onDisconnect === 'cancel') cancelInBackground(gateway, record);
   }
 }

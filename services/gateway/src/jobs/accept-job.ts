@@ -14,13 +14,6 @@ export interface AcceptedJob {
   created: boolean;
 }
 
-/**
- * Record and event are written at once. Where the store may refuse, that would leave the event of a job that never was: so for a while after
- * a refusal the event waits for the record.
- */
-const carefulAfterRefusalMs = 10_000;
-const lastRefusal = new WeakMap<GatewayContext, number>();
-
 function toNewJob(accepted: AcceptedRequest, id: string, now: number): NewJob {
   return {
     ...accepted,
@@ -40,8 +33,7 @@ async function makeDurable(gateway: GatewayContext, job: NewJob): Promise<Create
   const { jobStore, resultStream } = gateway.ports;
   // Stale means that an earlier try got this far: the event is there.
   const appendQueued = () => resultStream.append(job.key, 0, 0, [{ type: 'job.queued', at: job.createdAt }]);
-  const careful = gateway.clock.now() - (lastRefusal.get(gateway) ?? Number.NEGATIVE_INFINITY) < carefulAfterRefusalMs;
-  if (!careful) {
+  if (!gateway.caution.raised) {
     const [created] = await Promise.all([jobStore.create(job, gateway.config.limits), appendQueued()]);
     return created;
   }
@@ -51,7 +43,7 @@ async function makeDurable(gateway: GatewayContext, job: NewJob): Promise<Create
 }
 
 function refusal(gateway: GatewayContext, scope: 'queue' | 'tenant', queued: number): InkwellError {
-  lastRefusal.set(gateway, gateway.clock.now());
+  gateway.caution.raise();
   return new InkwellError(scope === 'queue' ? 'queue_full' : 'tenant_queue_full', {
     message: `${scope === 'queue' ? 'The queue is' : 'Your queue is'} full: ${queued} jobs are waiting.`,
     retryAfterSeconds: secondsUntilRoom(queued, gateway.workerStats()),
