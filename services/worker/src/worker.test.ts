@@ -73,10 +73,20 @@ describe('worker', () => {
 
   it('drops a running job when a cancel is announced: its slot goes to the next, nothing follows in its story', async () => {
     await using bench = await Bench.open();
-    const worker = await bench.startWorker({ engine: { maxSequences: 1, nullPaceMs: 5 } });
-    const running = await bench.submit({ spec: { maxTokens: 200 } });
+    const { resultStream } = bench.ports;
+    let cancelled = '';
+    // It cannot learn of the cancel otherwise: its writes get no answer, and its lease needs no renewal for long.
+    const append: typeof resultStream.append = (key, ...rest) =>
+      key === cancelled ? new Promise(() => {}) : resultStream.append(key, ...rest);
+    const worker = await bench.startWorker({
+      engine: { maxSequences: 1, nullPaceMs: 5 },
+      ports: { resultStream: { ...resultStream, append } },
+      limits: { leaseTtlMs: 600_000 },
+    });
+    const running = await bench.submit({ spec: { maxTokens: 230 } });
     await bench.until(running.key, isDelta);
     const next = await bench.submit({ spec: { maxTokens: 3 } });
+    cancelled = running.key;
     await cancel(bench, running, true);
     expect((await bench.ending(next.key)).type).toBe('job.completed');
     expect((await bench.story(running.key)).filter(isTerminalEvent)).toHaveLength(1);
