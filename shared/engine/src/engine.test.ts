@@ -288,4 +288,13 @@ describe('Engine', () => {
     const deltas = (await runAll(engine)).get('null')!;
     expect(deltas.map((delta) => delta.delta).join('')).toBe('34567890');
   });
+
+  it('never draws an id that pads the output layer beyond the vocabulary', async () => {
+    const padded = createNullBackend({ vocabSize: vocabSize + 50, contextLength, cycle: [vocabSize + 20] });
+    const engine = new Engine(padded, tokenizer);
+    engine.add('padded', specOf({ prompts: [bytes('abc')], maxTokens: 4, ignoreEos: true }));
+    const tokens = (await runAll(engine)).get('padded')!.flatMap((delta) => delta.tokens);
+    expect(tokens).toHaveLength(4);
+    expect(Math.max(...tokens)).toBeLessThan(vocabSize);
+  });
 });

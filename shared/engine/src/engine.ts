@@ -105,7 +105,7 @@ export class Engine {
     const model = {
       tokenizer: this.#tokenizer,
       contextLength: this.#contextLength,
-      vocabSize: this.#backend.info.vocabSize,
+      vocabSize: this.#tokenizer.vocabSize,
     };
     const job = new EngineJob(id, spec, delivered, model);
     if (job.finished) {
@@ -147,7 +147,9 @@ export class Engine {
     }
     let drawnTokens = 0;
     targets.forEach((target, i) => {
-      if (this.#consume(target, logits[i]!, reports)) drawnTokens++;
+      // Rows padded beyond the vocabulary hold ids that are no tokens: they must never be drawn.
+      const row = logits[i]!.subarray(0, this.#tokenizer.vocabSize);
+      if (this.#consume(target, row, reports)) drawnTokens++;
     });
     this.#scheduler.commit(work);
     return { jobs: [...reports.values()], promptTokens, drawnTokens, load: this.load };

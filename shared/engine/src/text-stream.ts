@@ -24,6 +24,11 @@ export interface Shown {
   offset: number;
 }
 
+/** Whether a byte can only be inside a UTF-8 character. */
+function isContinuation(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x80 && byte <= 0xbf;
+}
+
 export class TextStream {
   readonly #tokenizer: Tokenizer;
   readonly #options: TextOptions;
@@ -43,8 +48,9 @@ export class TextStream {
     this.#options = options;
     this.#stops = new StopScanner(options.stop);
     for (const token of options.echo) {
-      this.echoOffsets.push(this.#decodedLength);
-      this.#unshown += this.#decode(token);
+      const { text, offset } = this.#decode(token);
+      this.echoOffsets.push(offset);
+      this.#unshown += text;
     }
   }
 
@@ -58,23 +64,36 @@ export class TextStream {
 
   /** Takes the next token. Nothing may follow one that was answered with a finish reason. */
   push(token: number): Shown {
-    const offset = this.#decodedLength;
     let delta = this.#unshown;
     this.#unshown = '';
     this.#tokenCount++;
-    if (token === this.#options.endToken)
+    if (token === this.#options.endToken) {
+      const offset = this.#decodedLength;
       return { delta: delta + this.#end('stop'), finishReason: this.#finishReason, offset };
-    const scanned = this.#stops.write(this.#decode(token));
+    }
+    const { text, offset } = this.#decode(token);
+    const scanned = this.#stops.write(text);
     delta += scanned.text;
     if (scanned.stopped) this.#finishReason = 'stop';
     else if (this.#tokenCount >= this.#options.maxTokens) delta += this.#end('length');
     return { delta, finishReason: this.#finishReason, offset };
   }
 
-  #decode(token: number): string {
-    const text = this.#decoder.write(this.#tokenizer.tokenBytes(token));
+  /** The text a token completes, and where its own text begins. */
+  #decode(token: number): { text: string; offset: number } {
+    const bytes = this.#tokenizer.tokenBytes(token);
+    let offset = this.#decodedLength;
+    let text: string;
+    if (this.#decoder.midCharacter) {
+      const first = this.#decoder.write(bytes.subarray(0, 1));
+      // A character that the token does not continue becomes U+FFFD, which stands before the token's own text.
+      if (first.startsWith('\uFFFD') && (!isContinuation(bytes[0]) || first.length > 1)) offset++;
+      text = first + this.#decoder.write(bytes.subarray(1));
+    } else {
+      text = this.#decoder.write(bytes);
+    }
     this.#decodedLength += text.length;
-    return text;
+    return { text, offset };
   }
 
   /** Ends the text for `reason`, unless its very last units complete a stop string. */

@@ -34,6 +34,11 @@ function unfinishedLength(bytes: Uint8Array): number {
 export class Utf8StreamDecoder {
   #pending = new Uint8Array(0);
 
+  /** Whether a character has begun and waits for its other bytes. */
+  get midCharacter(): boolean {
+    return this.#pending.length > 0;
+  }
+
   /** Text completed by these bytes; '' while a character is unfinished. */
   write(bytes: Uint8Array): string {
     const joined = new Uint8Array(this.#pending.length + bytes.length);
