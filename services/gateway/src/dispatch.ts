@@ -1,8 +1,9 @@
 /** From an HTTP request to an operation's handler: authenticate, authorize, read, validate, handle, answer. In that order, for all of them. */
 import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
-import { nobody } from './auth/caller.ts';
+import { type Caller, localMonitor, nobody } from './auth/caller.ts';
 import type { GatewayContext } from './context.ts';
 import { canonicalJson } from './http/canonical-json.ts';
 import { parseQuery } from './http/parse-query.ts';
@@ -10,6 +11,7 @@ import { sendAnswer } from './http/send-answer.ts';
 import { validate } from './http/validate.ts';
 import { authenticate } from './middleware/authenticate.ts';
 import { authorize } from './middleware/authorize.ts';
+import { isLocalMonitor } from './middleware/local-monitor.ts';
 import { readJsonBody } from './middleware/read-json-body.ts';
 import type { Operation } from './operation.ts';
 
@@ -21,6 +23,13 @@ function queryOf(operation: Operation, url: string): unknown {
   return validate<unknown>(operation.query ?? noQuery, parseQuery(url));
 }
 
+async function callerOf({ access }: Operation, request: IncomingMessage, gateway: GatewayContext): Promise<Caller> {
+  if (access === 'open') return nobody;
+  const caller = access === 'monitor' && isLocalMonitor(request) ? localMonitor : await authenticate(request, gateway);
+  authorize(caller, access);
+  return caller;
+}
+
 export function dispatch(operation: Operation, gateway: GatewayContext): RequestHandler {
   return async (request, response) => {
     response.locals.route = operation.path;
@@ -28,8 +37,7 @@ export function dispatch(operation: Operation, gateway: GatewayContext): Request
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
     });
-    const caller = operation.access === 'open' ? nobody : await authenticate(request, gateway);
-    authorize(caller, operation.access);
+    const caller = await callerOf(operation, request, gateway);
     const query = queryOf(operation, request.originalUrl);
     const raw = operation.body ? await readJsonBody(request, response, gateway.config.bodyLimitBytes) : undefined;
     const body = operation.body ? validate<unknown>(operation.body, raw) : undefined;

@@ -8,8 +8,11 @@ import type { z } from 'zod';
 import type { Caller } from './auth/caller.ts';
 import type { GatewayContext } from './context.ts';
 
-/** `open` needs no key; `operator` and `superuser` need a key of that role or above. */
-export type Access = 'open' | 'key' | 'operator' | 'superuser';
+/**
+ * `open` needs no key; `superuser` needs a superuser's; `monitor` needs an operator's key, or none from this
+ * machine itself.
+ */
+export type Access = 'open' | 'key' | 'superuser' | 'monitor';
 
 export interface Call<P = unknown, Q = unknown, B = unknown> {
   readonly request: IncomingMessage;

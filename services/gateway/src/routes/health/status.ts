@@ -49,8 +49,8 @@ export const status = defineOperation({
   path: '/api/health/status',
   tag: 'Health',
   summary: 'Does it really generate?',
-  description: 'Runs one token through the queue. Needs the key of an operator, since it costs work.',
-  access: 'operator',
+  description: 'Runs one token through the queue. Needs the key of an operator, or none from the machine it runs on.',
+  access: 'monitor',
   answers: {
     200: jsonAnswer('It does.', healthStatusSchema),
     503: jsonAnswer('It does not; the report says how far it got.', healthStatusSchema),

@@ -16,7 +16,7 @@ export const metrics = defineOperation({
   path: '/metrics',
   tag: 'About',
   summary: 'Prometheus metrics',
-  access: 'operator',
+  access: 'monitor',
   answers: { 200: { description: 'The metrics.', content: { 'text/plain': z.string() } } },
   async handle(_call, gateway) {
     await readGauges(gateway);
