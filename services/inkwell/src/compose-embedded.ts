@@ -32,7 +32,11 @@ export interface EmbeddedEdition {
 }
 
 /** Throws an Error for people when the data directory, the model or the port cannot be used; nothing is left open then. */
-export async function composeEmbedded(config: EmbeddedConfig, version: string): Promise<EmbeddedEdition> {
+export async function composeEmbedded(
+  config: EmbeddedConfig,
+  version: string,
+  onLoading: (percent: number) => void,
+): Promise<EmbeddedEdition> {
   const dataDir = resolve(config.INKWELL_DATA_DIR);
   openDataDirectory(dataDir);
   const model = await openModelDirectory(config);
@@ -44,6 +48,7 @@ export async function composeEmbedded(config: EmbeddedConfig, version: string): 
     const parts = { ports: store, log, metrics: createMetrics(), clock: systemClock };
     const worker = createWorker({
       ...parts,
+      onLoading,
       engine: {
         backend: config.INKWELL_BACKEND,
         modelDir: model.directory,

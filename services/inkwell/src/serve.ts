@@ -17,7 +17,7 @@ export async function serve({ json, version, environment }: ServeOptions): Promi
   const config = readEmbeddedConfig(environment);
   const stopAsked = untilStopAsked(output);
   output.progress('opening the store …');
-  const edition = await composeEmbedded(config, version);
+  const edition = await composeEmbedded(config, version, everyTenth(output));
   try {
     output.progress(`loading the model ${edition.modelId} …`);
     const engine = await Promise.race([edition.ready, stopAsked]);
@@ -26,6 +26,17 @@ export async function serve({ json, version, environment }: ServeOptions): Promi
   } finally {
     await edition.stop();
   }
+}
+
+/** Says how far loading has come, a tenth at a time, once it has taken long enough for a person to wonder. */
+function everyTenth(output: ConsoleOutput): (percent: number) => void {
+  const quietUntil = performance.now() + 1500;
+  let said = 0;
+  return (percent) => {
+    if (percent < said + 10 || performance.now() < quietUntil) return;
+    said = percent - (percent % 10);
+    output.progress(`loading the model: ${said} %`);
+  };
 }
 
 function announce(

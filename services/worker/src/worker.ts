@@ -26,6 +26,8 @@ export interface WorkerOptions {
   workerId?: string;
   /** Told of every job that is handed to the engine, in that order; again when it is handed to another engine. */
   onSubmit?: (key: JobKey) => void;
+  /** Told how much of the model is loaded, in percent. */
+  onLoading?: (percent: number) => void;
 }
 
 export interface WorkerStats {
@@ -65,7 +67,7 @@ class JobWorker implements Worker {
   #stopped: Promise<void> | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
 
-  constructor({ ports, engine, log, metrics, clock, limits, workerId, onSubmit = () => {} }: WorkerOptions) {
+  constructor({ ports, engine, log, metrics, clock, limits, workerId, onSubmit, onLoading }: WorkerOptions) {
     this.#context = {
       workerId: workerId ?? `worker-${randomUUID().slice(0, 8)}`,
       ports,
@@ -77,7 +79,11 @@ class JobWorker implements Worker {
     };
     const { engineStartTimeoutMs, engineHangTimeoutMs } = this.#context.limits;
     const send = (message: ToEngine) => this.#engine.send(message);
-    this.#desk = new JobDesk(this.#context, { maxSequences: engine.maxSequences, send, onSubmit });
+    this.#desk = new JobDesk(this.#context, {
+      maxSequences: engine.maxSequences,
+      send,
+      onSubmit: onSubmit ?? (() => {}),
+    });
     this.#leases = new LeaseKeeper(
       this.#context,
       () => this.#desk.runs.values(),
@@ -87,6 +93,7 @@ class JobWorker implements Worker {
       engine,
       { startTimeoutMs: engineStartTimeoutMs, hangTimeoutMs: engineHangTimeoutMs },
       {
+        onLoading,
         onReady: (info) => this.#desk.engineReady(info),
         onStep: (message) => this.#desk.engineStepped(message),
         onRefused: (submission, message) => this.#desk.engineRefused(submission, message),

@@ -7,6 +7,7 @@ import type { ModelBackendInfo } from '@inkwell/ports';
 import { asFromEngine, type EngineConfig, type FromEngine, protocolVersion, type ToEngine } from './protocol.ts';
 
 export interface EngineChildEvents {
+  onLoading?(percent: number): void;
   onReady(info: ModelBackendInfo): void;
   onStep(message: Extract<FromEngine, { type: 'step' }>): void;
   onRefused(run: string, message: string): void;
@@ -77,6 +78,7 @@ export class EngineChild {
     }
     if (message.type === 'step') this.#events.onStep(message);
     else if (message.type === 'refused') this.#events.onRefused(message.run, message.message);
+    else if (message.type === 'loading') this.#events.onLoading?.(message.percent);
     else if (message.type === 'ready') this.#ready(message.info);
     else if (message.type === 'failed') this.#failure = message.message;
     else if (message.type === 'hello' && message.version !== protocolVersion) this.kill('it speaks another protocol');

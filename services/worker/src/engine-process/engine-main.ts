@@ -65,7 +65,7 @@ let loop: EngineLoop | undefined;
 
 async function start(config: EngineConfig): Promise<void> {
   try {
-    const { engine, info } = await loadEngine(config);
+    const { engine, info } = await loadEngine(config, (percent) => send({ type: 'loading', percent }));
     loop = new EngineLoop(engine);
     send({ type: 'ready', info });
   } catch (error) {

@@ -81,6 +81,16 @@ describe('engine process', () => {
     expect(supervisor.send({ type: 'ping' })).toBe(false);
   });
 
+  it('tells how much of the model is loaded, up to all of it, before it is ready', async () => {
+    const percents: number[] = [];
+    const listener: EngineEvents = { ...events, onLoading: (percent) => percents.push(percent) };
+    const supervisor = new EngineSupervisor(config({ backend: 'wasm' }), timeouts, listener, log);
+    await supervisor.start();
+    await supervisor.stop();
+    expect(percents.at(-1)).toBe(100);
+    expect(percents).toEqual(percents.toSorted((a, b) => a - b));
+  });
+
   it('says which file of the model cannot be used', async () => {
     const supervisor = new EngineSupervisor(config({ modelDir: '/nowhere', backend: 'wasm' }), timeouts, events, log);
     await expect(supervisor.start()).rejects.toThrow(/The model cannot be loaded.*\/nowhere/s);

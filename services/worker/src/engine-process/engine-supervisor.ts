@@ -10,7 +10,7 @@ import type { EngineConfig, ToEngine } from './protocol.ts';
 const firstPauseMs = 50;
 const longestPauseMs = 10_000;
 
-export interface EngineEvents extends Pick<EngineChildEvents, 'onReady' | 'onStep' | 'onRefused'> {
+export interface EngineEvents extends Pick<EngineChildEvents, 'onLoading' | 'onReady' | 'onStep' | 'onRefused'> {
   /** The engine is gone with everything in it; another one follows. Not called after `stop`. */
   onCrash(reason: string): void;
 }
@@ -77,6 +77,7 @@ export class EngineSupervisor {
     this.#child = new EngineChild(
       this.#config,
       {
+        onLoading: (percent) => this.#events.onLoading?.(percent),
         onReady: (info) => this.#ready(info),
         onStep: (message) => {
           this.#pauseMs = firstPauseMs;

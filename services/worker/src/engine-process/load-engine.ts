@@ -14,8 +14,11 @@ export interface LoadedEngine {
   info: ModelBackendInfo;
 }
 
-/** @throws ModelError worded for the operator when the model directory cannot be used */
-export async function loadEngine(config: EngineConfig): Promise<LoadedEngine> {
+/**
+ * @param onPercent told of every hundredth of the weights
+ * @throws ModelError worded for the operator when the model directory cannot be used
+ */
+export async function loadEngine(config: EngineConfig, onPercent: (percent: number) => void): Promise<LoadedEngine> {
   const limits = { ...defaultSchedulerLimits, maxSequences: config.maxSequences };
   if (config.backend === 'null') {
     const tokenizer = await loadTokenizer(config.modelDir);
@@ -31,7 +34,13 @@ export async function loadEngine(config: EngineConfig): Promise<LoadedEngine> {
   }
   // Without a model there is no need to wait for its runtime.
   const { loadModel } = await import('@inkwell/gpt2/tfjs');
+  let said = 0;
   const { backend, tokenizer } = await loadModel(config.modelDir, {
+    onProgress: ({ loadedBytes, totalBytes }) => {
+      const percent = Math.floor((100 * loadedBytes) / totalBytes);
+      if (percent > said) onPercent(percent);
+      said = percent;
+    },
     ...(config.threads > 0 && { threads: config.threads }),
     ...(config.blockCount !== undefined && { blockCount: config.blockCount }),
   });

@@ -33,6 +33,8 @@ export type ToEngine =
 
 export type FromEngine =
   | { type: 'hello'; version: number }
+  /** The model is being loaded; said at every hundredth. */
+  | { type: 'loading'; percent: number }
   | { type: 'ready'; info: ModelBackendInfo }
   /** The model cannot be loaded; the process ends. */
   | { type: 'failed'; message: string }
@@ -47,6 +49,7 @@ const fieldsOf: Record<string, Record<string, 'string' | 'number' | 'object'>> =
   abort: { run: 'string' },
   ping: {},
   hello: { version: 'number' },
+  loading: { percent: 'number' },
   ready: { info: 'object' },
   failed: { message: 'string' },
   step: { report: 'object', durationMs: 'number' },
@@ -74,6 +77,6 @@ export function asToEngine(message: unknown): ToEngine {
 
 /** Throws TypeError for anything that is no message from the engine. */
 export function asFromEngine(message: unknown): FromEngine {
-  check(message, ['hello', 'ready', 'failed', 'step', 'refused', 'pong']);
+  check(message, ['hello', 'loading', 'ready', 'failed', 'step', 'refused', 'pong']);
   return message as FromEngine;
 }
