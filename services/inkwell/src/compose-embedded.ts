@@ -67,7 +67,10 @@ export async function composeEmbedded(
       workerStats: () => worker.stats(),
       version,
     });
-    const { url } = await listen(gateway, config);
+    const { url } = await listen(gateway, config).catch(async (error: unknown) => {
+      await worker.stop();
+      throw error;
+    });
     const retention = startRetention(store, config.INKWELL_RETENTION_HOURS, systemClock, log);
     return {
       url,

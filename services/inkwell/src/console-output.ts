@@ -3,7 +3,7 @@
  * mix with it. The API key is printed once, on the start that made it, and only to people: `--json` names the file it lies in.
  */
 
-interface ReadyInfo {
+export interface ReadyInfo {
   url: string;
   model: string;
   /** Backend and why it was picked. */
