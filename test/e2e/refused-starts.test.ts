@@ -55,5 +55,5 @@ it('says which tensor a truncated model file misses', () => {
   truncateSync(join(model, 'model.safetensors'), 1_000_000);
   const { status, stderr } = start({ INKWELL_MODEL_DIR: model, INKWELL_BACKEND: 'wasm' });
   expect(status).toBe(1);
-  expect(stderr).toMatch(/The model cannot be loaded.*model\.safetensors.*(wte|wpe|ln_|h\.\d)/s);
+  expect(stderr).toMatch(/The model cannot be loaded\. safetensors: tensor \S+: the file is truncated/);
 });
