@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from allocator import keep_freed_memory
 from bpe import load_tokenizer
 from corpus import load_sources
 from evaluate import HeldOut, Score, score
 from hf_folder import half, read_folder, write_folder, write_text
 from model import GPT2, GPT2Config
 from model_card import model_card
+from process_settings import use_process_settings
 from tokens import encode
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, help="model folder to write")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    keep_freed_memory()
+    use_process_settings()
     torch.set_num_threads(args.threads)
     state: dict[str, Any] = torch.load(args.run / "checkpoint.pt", weights_only=True)
     config = GPT2Config(**state["config"])

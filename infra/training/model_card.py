@@ -22,8 +22,9 @@ SAMPLE_TOKENS = 110
 TEMPLATE = """# inkwell-small
 
 A small English GPT-2 ({parameters:,} parameters) that Inkwell ships so that a fresh clone can write text without any
-download. It was trained from scratch by this project on public-domain books. It writes nineteenth-century prose that
-holds together for a sentence or a few; it knows nothing else, follows no instructions and must not be used for facts.
+download. It was trained from scratch by this project on public-domain books. It writes text in
+the manner of nineteenth-century novels: mostly grammatical clauses and dialogue that soon lose their thread. It knows
+nothing else, follows no instructions and must not be used for facts.
 
 | | |
 |---|---|
@@ -36,15 +37,16 @@ holds together for a sentence or a few; it knows nothing else, follows no instru
 
 *The Wonderful Wizard of Oz*, *Dracula*, *The Count of Monte Cristo*, *Alice's Adventures in
 Wonderland*, the King James Bible and plays of Shakespeare, all public domain. Lines wrapped inside paragraphs were
-joined, typographic quotes made plain, verse numbers and repeated pieces dropped. Of each source contiguous passages
+joined, typographic quotes made plain, repeated pieces dropped. Of each source contiguous passages
 were held out of both the training and the tokenizer (5 % of the prose). How often each source was read:
 {passes}.
 
 ## Training
 
 {steps:,} steps, {tokens:,} tokens, {minutes:.0f} minutes on two shared CPU cores (PyTorch, bf16 autocast); Muon for
-the hidden matrices and AdamW for the rest, peak learning rate {lr:g}, linear decay to zero by the clock, batches of
-{batch_tokens:,} tokens, windows of 256 and then 512 tokens, dropout {dropout:g}, seed {seed}.
+the hidden matrices and AdamW for the rest, learning rate falling linearly to zero by the clock, batches of
+{batch_tokens:,} tokens, windows of 256 and then 512 tokens, dropout, seed {seed}. The course of the run, with its
+learning rates, is in `infra/training/README.md`.
 
 ## Held-out loss of these f16 weights
 
@@ -57,12 +59,13 @@ Every token sees at least 384 tokens of context where the passages allow it. Bit
 ## How to reproduce
 
 See `infra/training/README.md`: `train.py`, then `export.py`, then `verify.py`. The seed fixes the data order, but the
-schedule follows the clock, so another run gives another model of about the same quality.
+schedule follows the clock, so another run gives another model: a better one on a machine with nothing else to do.
 
 ## Limits
 
 The vocabulary, facts, names and attitudes are those of a few old books, including their prejudices. Other languages,
-code, modern subjects and long-range coherence are out of reach. Names of the training novels appear in most texts.
+code, modern subjects and long-range coherence are out of reach. Names from those books turn up in
+most texts. Greedy decoding falls into loops: sample instead.
 
 ## Unedited samples
 
@@ -92,9 +95,7 @@ def model_card(model: GPT2, tokenizer: Tokenizer, state: dict[str, Any], scores:
         steps=state["step"],
         tokens=state["tokens"],
         minutes=state["elapsed_s"] / 60,
-        lr=args["lr"],
         batch_tokens=args["batch_tokens"],
-        dropout=args["dropout"],
         seed=args["seed"],
         scores="\n".join(
             f"| {name} | {s.tokens:,} | {s.loss:.4f} | {s.perplexity:.2f} | {s.bits_per_character:.4f} |"
