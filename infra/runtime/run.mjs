@@ -94,4 +94,4 @@ const bin = argv[0] === '--bin' ? argv[1] : undefined;
 const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
 // A tool's shim starts with `#!/usr/bin/env node`, so the PATH decides which Node runs it.
 const [command, args] = bin ? [join(root, 'node_modules', '.bin', bin), argv.slice(2)] : [node, argv];
-process.exitCode = await run(command, args, { env: { ...process.env, PATH: path, INKWELL_ROOT: root } });
+process.exitCode = await run(command, args, { env: { ...process.env, PATH: path, DO_NOT_TRACK: '1' } });
