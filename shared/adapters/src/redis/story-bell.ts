@@ -124,7 +124,8 @@ export class StoryBell {
     }
     const follower = new Follower(entry.story, signal);
     try {
-      await entry.open;
+      // A bell or an abort may come first; either is enough to go on.
+      await Promise.race([entry.open, follower.changed()]);
     } catch (error) {
       this.leave(key, follower);
       throw error;
