@@ -3,6 +3,7 @@
  * connection is taken up again by itself, and failures of Redis reach callers as `dependency_unavailable`. Commands whose answer was lost
  * with the connection are sent again, so every script must do no harm when it is run twice. A call that failed may still have been done.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { InkwellError } from '@inkwell/contracts';
 import { Redis, type RedisOptions } from 'ioredis';
 
@@ -25,6 +26,9 @@ export interface RedisConnection {
   call<Value>(work: (commands: Redis) => Promise<Value>): Promise<Value>;
   close(): Promise<void>;
 }
+
+/** Longest a closing connection waits for answers. */
+const goodbyeMs = 2000;
 
 /** Errors Redis itself answers that are about its condition, not about our command. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors */
 const conditions = /^(OOM|READONLY|LOADING|MISCONF|BUSY|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|NOAUTH|NOPERM)\b/;
@@ -64,12 +68,16 @@ export async function connectRedis({ url, deadlineMs, log }: RedisConnectionOpti
     async close() {
       if (closing.signal.aborted) return;
       closing.abort();
-      for (const redis of [commands, listener]) {
-        await redis.quit().catch(() => 'gone already');
-        redis.disconnect();
-      }
+      await Promise.all([commands, listener].map(hangUp));
     },
   };
+}
+
+/** Lets calls under way finish, but not for long: the server may be gone without having said so. */
+async function hangUp(redis: Redis): Promise<void> {
+  const goodbye = redis.quit().catch(() => 'gone already');
+  await Promise.race([goodbye, wait(goodbyeMs, undefined, { ref: false })]);
+  redis.disconnect();
 }
 
 /** A Redis that evicts could forget a fence or an event that was acknowledged: refused. One without a file is worth a warning. */

@@ -140,6 +140,17 @@ it('says that Redis is not available when the deadline passes, and works again w
   await expect.poll(() => store.lease.acquire(newKey(), 'worker', 1000).catch(() => 'not yet')).toEqual({ fence: 1 });
 });
 
+it('lets a follower go at once that is aborted while Redis is away, and closes without waiting for Redis', async () => {
+  const server = await ownRedis();
+  const store = await open(server.url, 600_000);
+  await server.kill();
+  const controller = new AbortController();
+  const follower = watch(store, newKey(), controller.signal);
+  controller.abort();
+  await follower.ended;
+  await store.close();
+});
+
 it('ends followers and refuses calls with `shutting_down` once closed', async () => {
   const store = await open((await ownRedis()).url);
   const key = newKey();
