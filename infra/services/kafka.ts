@@ -1,0 +1,104 @@
+/**
+ * A real Kafka for tests and for a cluster without Docker: the one at `KAFKA_BROKERS`, or a single node of our own, started with Java and
+ * fetched by Maven. One node keeps one copy: what it acknowledged survives its death by kill -9, not the loss of its disk.
+ */
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { mavenLibraries } from './maven-libraries.ts';
+import { freePort, type RunningService, startChild } from './running-service.ts';
+
+const run = promisify(execFile);
+const home = fileURLToPath(new URL('./kafka-server/', import.meta.url));
+
+/** `url` is a list of brokers, `host:port,…`. Share it: use topic and group names nobody else uses. */
+export async function startKafka(): Promise<RunningService> {
+  const url = process.env.KAFKA_BROKERS;
+  if (url === undefined || url === '') return startOwnKafka();
+  return { url, stop: async () => {}, kill: () => Promise.reject(new Error('The brokers are not ours.')) };
+}
+
+/** One that belongs to the caller alone, whatever `KAFKA_BROKERS` says: for tests that kill it. */
+export async function startOwnKafka(): Promise<RunningService> {
+  const libraries = await mavenLibraries(join(home, 'pom.xml'), 'Or set KAFKA_BROKERS to a Kafka that tests may use.');
+  const directory = await mkdtemp(join(tmpdir(), 'inkwell-kafka-'));
+  const [port, controllerPort] = [await freePort(), await freePort()];
+  const properties = join(directory, 'server.properties');
+  const logging = `-Dlog4j2.configurationFile=${join(home, 'log4j2.properties')}`;
+  const java = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', logging, '-cp', join(libraries, '*')];
+  try {
+    await writeFile(properties, render(serverProperties(directory, port, controllerPort)));
+    const clusterId = randomBytes(16).toString('base64url');
+    const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, '--ignore-formatted'];
+    await run('java', ['-Xmx128m', ...java, ...format], { timeout: 60_000 });
+    const child = await startChild({
+      command: 'java',
+      args: ['-Xmx256m', ...java, 'kafka.Kafka', properties],
+      directory,
+      ready: /Kafka Server started/,
+      readyTimeoutMs: 90_000,
+    });
+    return {
+      url: `127.0.0.1:${port}`,
+      async stop() {
+        await child.end('SIGTERM');
+        await rm(directory, { recursive: true, force: true });
+      },
+      kill: () => child.end('SIGKILL'),
+    };
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Small, quick to start, and quick to notice that a killed predecessor is gone. */
+function serverProperties(directory: string, port: number, controllerPort: number): Record<string, string | number> {
+  const oneCopy = Object.fromEntries(
+    [
+      'default.replication.factor',
+      'offsets.topic.replication.factor',
+      'transaction.state.log.replication.factor',
+      'transaction.state.log.min.isr',
+      'share.coordinator.state.topic.replication.factor',
+      'share.coordinator.state.topic.min.isr',
+    ].map((name) => [name, 1]),
+  );
+  return {
+    ...oneCopy,
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'log.dirs': join(directory, 'logs'),
+    'auto.create.topics.enable': 'false',
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.num.partitions': 4,
+    'share.coordinator.state.topic.num.partitions': 4,
+    'group.initial.rebalance.delay.ms': 0,
+    'group.coordinator.append.linger.ms': 0,
+    'num.network.threads': 2,
+    'num.io.threads': 2,
+    'num.replica.fetchers': 1,
+    'log.cleaner.dedupe.buffer.size': 2_097_152,
+    'log.segment.bytes': 67_108_864,
+    'broker.session.timeout.ms': 2000,
+    'broker.heartbeat.interval.ms': 300,
+    'controller.quorum.election.timeout.ms': 300,
+    'controller.quorum.fetch.timeout.ms': 1000,
+  };
+}
+
+function render(properties: Record<string, string | number>): string {
+  return Object.entries(properties)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}

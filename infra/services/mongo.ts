@@ -1,0 +1,43 @@
+/**
+ * A server that speaks MongoDB's wire protocol, for tests and for a cluster without Docker: the one at `MONGO_URL`, or mongo-java-server over
+ * an H2 file, started with Java and fetched by Maven. The latter knows no transactions, change streams, pipeline updates or TTL indexes and
+ * does not promise to survive kill -9: nothing we write may need those, and durability is tested on a real MongoDB.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { mavenLibraries } from './maven-libraries.ts';
+import { freePort, type RunningService, startChild } from './running-service.ts';
+
+const home = fileURLToPath(new URL('./mongo-java-server/', import.meta.url));
+
+/** Share it: use database names nobody else uses. */
+export async function startMongo(): Promise<RunningService> {
+  const url = process.env.MONGO_URL;
+  if (url === undefined || url === '') return startOwnMongo();
+  return { url, stop: async () => {}, kill: () => Promise.reject(new Error('The server at MONGO_URL is not ours.')) };
+}
+
+/** One that belongs to the caller alone, whatever `MONGO_URL` says: for tests that kill it. */
+export async function startOwnMongo(): Promise<RunningService> {
+  const libraries = await mavenLibraries(join(home, 'pom.xml'), 'Or set MONGO_URL to a MongoDB that tests may use.');
+  const directory = await mkdtemp(join(tmpdir(), 'inkwell-mongo-'));
+  const port = await freePort();
+  const flags = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx256m', '-cp', join(libraries, '*')];
+  const child = await startChild({
+    command: 'java',
+    args: [...flags, join(home, 'MongoMain.java'), `${port}`, join(directory, 'mongo.h2')],
+    directory,
+    ready: /^READY /m,
+    readyTimeoutMs: 60_000,
+  });
+  return {
+    url: `mongodb://127.0.0.1:${port}`,
+    async stop() {
+      await child.end('SIGTERM');
+      await rm(directory, { recursive: true, force: true });
+    },
+    kill: () => child.end('SIGKILL'),
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * A real server as a child process: started on a free port, known to be ready by what it prints, ended with whoever started it. The modules
+ * beside this one say how each kind is obtained and configured; none of them needs Docker.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+export interface RunningService {
+  /** As a client takes it. */
+  readonly url: string;
+  /** Ends the server and removes what it stored, unless the directory was given. A server that was only joined goes on. */
+  stop(): Promise<void>;
+  /** Ends it as a power cut of the process would (SIGKILL); what it stored stays until `stop`. */
+  kill(): Promise<void>;
+}
+
+interface ChildOptions {
+  command: string;
+  args: readonly string[];
+  directory: string;
+  /** What the server prints when it answers requests. */
+  ready: RegExp;
+  readyTimeoutMs: number;
+}
+
+export interface Child {
+  /** Sends the signal and waits for the end; SIGKILL follows when it takes longer than five seconds. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+/** How much of a server's output is kept for the message of a failed start, in characters. */
+const keptOutput = 4000;
+
+export async function startChild({ command, args, directory, ready, readyTimeoutMs }: ChildOptions): Promise<Child> {
+  const child = spawn(command, args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  const killWithParent = () => child.kill('SIGKILL');
+  process.once('exit', killWithParent);
+  child.once('exit', () => process.removeListener('exit', killWithParent));
+  try {
+    await untilReady(child, ready, readyTimeoutMs);
+  } catch (error) {
+    await end(child, 'SIGKILL');
+    throw new Error(`${command} did not start: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return { end: (signal) => end(child, signal) };
+}
+
+function untilReady(child: ChildProcess, ready: RegExp, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    const timer = setTimeout(() => reject(new Error(`not ready after ${timeoutMs} ms.\n${output}`)), timeoutMs);
+    const settle = (act: () => void) => {
+      clearTimeout(timer);
+      act();
+    };
+    const hear = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-keptOutput);
+      if (ready.test(output)) settle(resolve);
+    };
+    child.stdout?.on('data', hear);
+    child.stderr?.on('data', hear);
+    child.once('error', (error) => settle(() => reject(error)));
+    child.once('exit', (code) => settle(() => reject(new Error(`it ended with ${code}.\n${output}`))));
+  });
+}
+
+async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** A port nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('The machine gave no port.');
+  return address.port;
+}

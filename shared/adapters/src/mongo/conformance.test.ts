@@ -1,0 +1,32 @@
+/** The MongoDB adapters keep every promise of their ports, against a real server. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import {
+  jobStoreConformance,
+  jobStoreListConformance,
+  jobStoreTransitionConformance,
+  keyStoreConformance,
+} from '@inkwell/ports/conformance';
+import { startMongo } from '../../../../infra/services/mongo.ts';
+import { openMongoStore } from './index.ts';
+import { dropDatabase } from './testing/drop-database.ts';
+
+async function makeAdapter() {
+  const server = await startMongo();
+  const options = { url: server.url, database: `test-${randomUUID()}`, deadlineMs: 20_000 };
+  const store = await openMongoStore(options);
+  return {
+    ...store,
+    advance: (ms: number) => wait(ms + 2),
+    close: async () => {
+      await store.close();
+      await dropDatabase(options);
+      await server.stop();
+    },
+  };
+}
+
+jobStoreConformance(makeAdapter);
+jobStoreListConformance(makeAdapter);
+jobStoreTransitionConformance(makeAdapter);
+keyStoreConformance(makeAdapter);

@@ -1,0 +1,109 @@
+/**
+ * The two connections of a process to Redis, one for commands and one that only listens. Guarantees: every call has a deadline, a lost
+ * connection is taken up again by itself, and failures of Redis reach callers as `dependency_unavailable`. Commands whose answer was lost
+ * with the connection are sent again, so every script must do no harm when it is run twice. A call that failed may still have been done.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { InkwellError } from '@inkwell/contracts';
+import { Redis, type RedisOptions } from 'ioredis';
+
+export type RedisLog = (message: string) => void;
+
+export interface RedisConnectionOptions {
+  /** `redis://` or `rediss://`; never logged. */
+  url: string;
+  /** Longest a call may take, waiting for a connection included. */
+  deadlineMs: number;
+  log: RedisLog;
+}
+
+export interface RedisConnection {
+  readonly commands: Redis;
+  readonly listener: Redis;
+  /** Aborts when the store closes. */
+  readonly closed: AbortSignal;
+  /** Runs the call and translates its failure. */
+  call<Value>(work: (commands: Redis) => Promise<Value>): Promise<Value>;
+  close(): Promise<void>;
+}
+
+/** Longest a closing connection waits for answers. */
+const goodbyeMs = 2000;
+
+/** Errors Redis itself answers that are about its condition, not about our command. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors */
+const conditions = /^(OOM|READONLY|LOADING|MISCONF|BUSY|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|NOAUTH|NOPERM)\b/;
+
+/** Throws an Error worded for the operator when Redis doesn't answer or would throw away what it was given. */
+export async function connectRedis({ url, deadlineMs, log }: RedisConnectionOptions): Promise<RedisConnection> {
+  const options: RedisOptions = {
+    commandTimeout: deadlineMs,
+    connectTimeout: deadlineMs,
+    maxRetriesPerRequest: null,
+    autoResubscribe: false,
+    keepAlive: 10_000,
+    retryStrategy: (attempt) => Math.min(25 * 2 ** attempt, 1000),
+  };
+  const commands = new Redis(url, options);
+  const listener = new Redis(url, options);
+  for (const redis of [commands, listener]) redis.on('error', (error) => log(`redis: ${error.message}`));
+  try {
+    await Promise.all([checkServer(commands, log), listener.ping()]);
+  } catch (error) {
+    for (const redis of [commands, listener]) redis.disconnect();
+    throw new Error(`Redis at ${new URL(url).host} cannot be used: ${reasonOf(error)}. Check REDIS_URL.`);
+  }
+  const closing = new AbortController();
+  return {
+    commands,
+    listener,
+    closed: closing.signal,
+    async call(work) {
+      if (closing.signal.aborted) throw closedError();
+      try {
+        return await work(commands);
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+    async close() {
+      if (closing.signal.aborted) return;
+      closing.abort();
+      await Promise.all([commands, listener].map(hangUp));
+    },
+  };
+}
+
+/** Lets calls under way finish, but not for long: the server may be gone without having said so. */
+async function hangUp(redis: Redis): Promise<void> {
+  const goodbye = redis.quit().catch(() => 'gone already');
+  await Promise.race([goodbye, wait(goodbyeMs, undefined, { ref: false })]);
+  redis.disconnect();
+}
+
+/** A Redis that evicts could forget a fence or an event that was acknowledged: refused. One without a file is worth a warning. */
+async function checkServer(redis: Redis, log: RedisLog): Promise<void> {
+  const [memory, persistence] = await Promise.all([redis.info('memory'), redis.info('persistence')]);
+  const policy = /maxmemory_policy:(\S+)/.exec(memory)?.[1];
+  if (policy !== undefined && policy !== 'noeviction')
+    throw new Error(`its maxmemory-policy is ${policy}, which throws away acknowledged events; set it to noeviction`);
+  if (/aof_enabled:0/.test(persistence))
+    log('redis: the append-only file is off; streams and leases will not survive its restart (set appendonly yes)');
+}
+
+export function closedError(): InkwellError {
+  return new InkwellError('shutting_down', { message: 'The stream store is closed.' });
+}
+
+function translate(error: unknown): unknown {
+  const isOurMistake = error instanceof Error && error.name === 'ReplyError' && !conditions.test(error.message);
+  if (isOurMistake || error instanceof InkwellError || error instanceof TypeError) return error;
+  return new InkwellError('dependency_unavailable', {
+    message: 'The stream store is not available.',
+    retryAfterSeconds: 5,
+    cause: error,
+  });
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,50 @@
+/**
+ * The ports a cluster keeps in Redis: leases, stories of jobs and remembered requests. Any number of processes share them. What is
+ * acknowledged is as durable as the server's `appendfsync`: with `always` it survives the death of Redis and a power cut, with `everysec`
+ * these may take the last two seconds or so (ADR 6 says what follows from that).
+ */
+import type { IdempotencyStore, Lease, ResultStream } from '@inkwell/ports';
+import { connectRedis, type RedisLog } from './connection.ts';
+import { createIdempotencyStore } from './idempotency-store.ts';
+import { keyspace } from './keyspace.ts';
+import { createLease } from './lease.ts';
+import { createResultStream } from './result-stream.ts';
+
+export interface RedisStoreOptions {
+  /** `redis://` or `rediss://`, credentials included; never logged. */
+  url: string;
+  /** What every key begins with, to share a Redis (default `inkwell:`). */
+  prefix?: string;
+  /** How long a story and its fence are kept after the last write, at least 24 hours. */
+  retentionMs: number;
+  /** Longest any call may take (default 5000). */
+  deadlineMs?: number;
+  /** Told of lost connections and unsafe settings. */
+  log?: RedisLog;
+}
+
+export interface RedisStore {
+  resultStream: ResultStream;
+  lease: Lease;
+  idempotencyStore: IdempotencyStore;
+  /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
+  close(): Promise<void>;
+}
+
+const dayMs = 86_400_000;
+
+/** Throws an Error worded for the operator when Redis doesn't answer, may evict keys, or the retention is too short. */
+export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
+  const { url, prefix = 'inkwell:', retentionMs, deadlineMs = 5000, log = () => {} } = options;
+  if (!Number.isInteger(retentionMs) || retentionMs < dayMs) {
+    throw new RangeError('Events must be kept for at least 24 hours, in whole milliseconds.');
+  }
+  const connection = await connectRedis({ url, deadlineMs, log });
+  const keys = keyspace(prefix);
+  return {
+    resultStream: createResultStream(connection, keys, retentionMs),
+    lease: createLease(connection, keys, retentionMs),
+    idempotencyStore: createIdempotencyStore(connection, keys),
+    close: () => connection.close(),
+  };
+}

@@ -1,0 +1,24 @@
+/**
+ * Names of what is kept in Redis. All keys of one job share a hash tag, so that a script that needs them both also runs on a Redis Cluster.
+ */
+import type { JobKey } from '@inkwell/contracts';
+
+export interface Keyspace {
+  /** Hash: fence, owner, until, ended and the mark of the latest taking. */
+  job(key: JobKey): string;
+  /** List: event n is entry n − 1, behind the mark of its append. */
+  events(key: JobKey): string;
+  /** Pub/sub channel that is rung when the story moves. */
+  bell(key: JobKey): string;
+  /** Hash: one remembered request. */
+  request(tenant: string, key: string): string;
+}
+
+export function keyspace(prefix: string): Keyspace {
+  return {
+    job: (key) => `${prefix}{${key}}:job`,
+    events: (key) => `${prefix}{${key}}:events`,
+    bell: (key) => `${prefix}{${key}}:bell`,
+    request: (tenant, key) => `${prefix}request:${JSON.stringify([tenant, key])}`,
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * Lease over Redis. Time is the server's clock. A fence is part of the job's hash, beside the story it protects, and lives as long: the
+ * retention after the last write. Taking a lease carries a mark, so that the same call, sent again after a lost connection, answers the
+ * same fence instead of meeting itself as a rival.
+ */
+import { randomUUID } from 'node:crypto';
+import type { JobKey } from '@inkwell/contracts';
+import type { Lease } from '@inkwell/ports';
+import type { RedisConnection } from './connection.ts';
+import type { Keyspace } from './keyspace.ts';
+import { script, serverClock } from './script.ts';
+
+/** Answers the fence, or 0 when the lease is held. */
+const take = script(`${serverClock}
+local owner, ttl, mark, force, retention = unpack(ARGV)
+local lease = redis.call('HMGET', KEYS[1], 'fence', 'until', 'take')
+local fence = tonumber(lease[1] or 0)
+if lease[3] == mark then return fence end
+if force == '0' and tonumber(lease[2] or 0) > now then return 0 end
+redis.call('HSET', KEYS[1], 'fence', fence + 1, 'owner', owner, 'until', now + ttl, 'take', mark)
+redis.call('PEXPIRE', KEYS[1], retention)
+redis.call('PEXPIRE', KEYS[2], retention)
+return fence + 1
+`);
+
+/** A ttl of 0 gives the lease up. Answers 1 when the fence is the newest. */
+const hold = script(`${serverClock}
+local fence, ttl, retention = unpack(ARGV)
+if redis.call('HGET', KEYS[1], 'fence') ~= fence then return 0 end
+redis.call('HSET', KEYS[1], 'until', now + ttl)
+redis.call('PEXPIRE', KEYS[1], retention)
+redis.call('PEXPIRE', KEYS[2], retention)
+return 1
+`);
+
+export function createLease(connection: RedisConnection, keys: Keyspace, retentionMs: number): Lease {
+  const keysOf = (key: JobKey) => [keys.job(key), keys.events(key)];
+
+  const takeLease = async (key: JobKey, owner: string, ttlMs: number, force: boolean): Promise<number> => {
+    const args = [owner, ttlMs, randomUUID(), force ? 1 : 0, retentionMs];
+    return Number(await connection.call((redis) => take.run(redis, keysOf(key), args)));
+  };
+
+  const holdLease = (key: JobKey, fence: number, ttlMs: number): Promise<unknown> =>
+    connection.call((redis) => hold.run(redis, keysOf(key), [fence, ttlMs, retentionMs]));
+
+  return {
+    async acquire(key, owner, ttlMs) {
+      const fence = await takeLease(key, owner, ttlMs, false);
+      return fence === 0 ? 'held' : { fence };
+    },
+
+    async seize(key, owner, ttlMs) {
+      return { fence: await takeLease(key, owner, ttlMs, true) };
+    },
+
+    async renew(key, fence, ttlMs) {
+      return (await holdLease(key, fence, ttlMs)) === 1 ? 'ok' : 'lost';
+    },
+
+    async release(key, fence) {
+      await holdLease(key, fence, 0);
+    },
+  };
+}
