@@ -8,6 +8,7 @@ import { access, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { ensureProgram } from './ensure-program.ts';
 
 const run = promisify(execFile);
 const cache = fileURLToPath(new URL('../../.services/', import.meta.url));
@@ -20,8 +21,9 @@ export async function mavenLibraries(pom: string, instead: string): Promise<stri
     .slice(0, 16);
   const folder = join(cache, version);
   if (await exists(folder)) return folder;
-  await requireProgram('java', instead);
-  await requireProgram('mvn', instead);
+  const java = `Install a JDK (17 or newer) and Maven. ${instead}`;
+  await ensureProgram({ name: 'java', versionFlag: '-version', aptPackage: 'default-jdk-headless', instead: java });
+  await ensureProgram({ name: 'mvn', versionFlag: '-version', aptPackage: 'maven', instead: java });
   process.stderr.write(`Fetching Java libraries named in ${pom} into .services/ (once)\n`);
   const own = join(cache, `fetching-${randomUUID()}`);
   await mkdir(own, { recursive: true });
@@ -38,14 +40,6 @@ export async function mavenLibraries(pom: string, instead: string): Promise<stri
     await rm(own, { recursive: true, force: true });
   }
   return folder;
-}
-
-async function requireProgram(name: string, instead: string): Promise<void> {
-  try {
-    await run(name, ['-version'], { timeout: 30_000 });
-  } catch {
-    throw new Error(`There is no ${name} on this machine. Install a JDK (17 or newer) and Maven. ${instead}`);
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -2,14 +2,11 @@
  * A real Redis for tests and for a cluster without Docker: the one at `REDIS_URL`, or a `redis-server` of our own with the append-only file
  * on. Where the program is missing and we may install it (Debian or Ubuntu, as root), it is installed; else the error says what to do.
  */
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { ensureProgram } from './ensure-program.ts';
 import { type Child, freePort, type RunningService, startChild } from './running-service.ts';
-
-const run = promisify(execFile);
 
 export interface OwnRedisOptions {
   /** Default: a new one under the system's temporary directory, removed by `stop`. */
@@ -29,7 +26,12 @@ export async function startRedis(): Promise<RunningService> {
 
 /** A Redis that belongs to the caller alone, whatever `REDIS_URL` says: for tests that kill or configure it. */
 export async function startOwnRedis({ directory, port, appendFsync }: OwnRedisOptions = {}): Promise<RunningService> {
-  await ensureProgram();
+  await ensureProgram({
+    name: 'redis-server',
+    versionFlag: '--version',
+    aptPackage: 'redis-server',
+    instead: 'Install redis-server 7 or newer, or set REDIS_URL to a Redis that tests may use.',
+  });
   const home = directory ?? (await mkdtemp(join(tmpdir(), 'inkwell-redis-')));
   const listenPort = port ?? (await freePort());
   const settings = {
@@ -56,34 +58,4 @@ export async function startOwnRedis({ directory, port, appendFsync }: OwnRedisOp
     },
     kill: () => child.end('SIGKILL'),
   };
-}
-
-async function ensureProgram(): Promise<void> {
-  if (await hasProgram()) return;
-  const wayOut = 'Install redis-server 7 or newer, or set REDIS_URL to a Redis that tests may use.';
-  if (process.getuid?.() !== 0) throw new Error(`There is no redis-server on this machine. ${wayOut}`);
-  process.stderr.write('redis-server is missing: installing it with apt-get\n');
-  try {
-    await aptGet('install', '--no-install-recommends', 'redis-server').catch(async () => {
-      await aptGet('update');
-      await aptGet('install', '--no-install-recommends', 'redis-server');
-    });
-  } catch (error) {
-    throw new Error(`redis-server is missing and apt-get could not install it. ${wayOut}`, { cause: error });
-  }
-}
-
-async function hasProgram(): Promise<boolean> {
-  try {
-    await run('redis-server', ['--version'], { timeout: 10_000 });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Another test may be installing at the same time, so apt waits for its lock. RUNLEVEL=1 keeps the package from starting a daemon. */
-async function aptGet(...args: string[]): Promise<void> {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-  await run('apt-get', ['-qq', '-y', '-o', 'DPkg::Lock::Timeout=120', ...args], { env, timeout: 300_000 });
 }

@@ -4,7 +4,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
-import { freePort, InkwellProcess, testKey } from '../support/inkwell-process.ts';
+import { freePort } from '../../infra/services/running-service.ts';
+import { InkwellProcess, testKey } from '../support/inkwell-process.ts';
 import { seededRandom } from '../support/random.ts';
 import { type CollectedStream, collectStream, textOf } from '../support/sse.ts';
 
