@@ -2,7 +2,7 @@
  * Measures one engine in a process of its own, so that its memory is its own: argument 1 is the model directory, the answer is one JSON line
  * on stdout. Text is drawn greedily past the end-of-text token; a decode figure is batch size ÷ median step.
  */
-import type { GenerationSpec } from '@inkwell/contracts';
+import { type GenerationSpec, neutralSampling } from '@inkwell/contracts';
 import { Engine } from '@inkwell/engine';
 import { loadModel } from '@inkwell/gpt2/tfjs';
 import { median, rounded } from './statistics.ts';
@@ -20,22 +20,10 @@ export interface EngineFigures {
   loadS: number;
 }
 
-const sampling = {
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  repetitionPenalty: 1,
-  logitBias: {},
-  seed: 0,
-};
-
 function spec(length: number, maxTokens: number, salt: number): GenerationSpec {
   const prompt = Array.from({ length }, (_, i) => (i * 7919 + salt * 104_729 + 13) % 256);
   const shared = { model: 'bench', n: 1, bestOf: 1, stop: [], logprobs: null, echo: false, ignoreEos: true };
-  return { ...shared, prompts: [prompt], maxTokens, sampling };
+  return { ...shared, prompts: [prompt], maxTokens, sampling: { ...neutralSampling, temperature: 0 } };
 }
 
 /** Steps until nothing is left; answers the times of the steps that drew exactly `batch` tokens and computed no prompt. */

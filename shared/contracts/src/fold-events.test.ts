@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { foldEvents, joinLogprobs } from './fold-events.ts';
-import type { GenerationSpec, LogprobsBlock } from './job.ts';
+import { type GenerationSpec, type LogprobsBlock, neutralSampling } from './job.ts';
 import type { JobEvent } from './job-event.ts';
 
 const spec: GenerationSpec = {
@@ -9,17 +9,7 @@ const spec: GenerationSpec = {
   maxTokens: 8,
   n: 2,
   bestOf: 2,
-  sampling: {
-    temperature: 1,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    repetitionPenalty: 1,
-    logitBias: {},
-    seed: 1,
-  },
+  sampling: neutralSampling,
   stop: [],
   logprobs: null,
   echo: false,

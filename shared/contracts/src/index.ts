@@ -23,7 +23,16 @@ export type {
   TerminalState,
   Usage,
 } from './job.ts';
-export { canTransition, isTerminal, jobKey, jobStates, jobTransitions, priorities, terminalStates } from './job.ts';
+export {
+  canTransition,
+  isTerminal,
+  jobKey,
+  jobStates,
+  jobTransitions,
+  neutralSampling,
+  priorities,
+  terminalStates,
+} from './job.ts';
 export type { DeltaEvent, JobEvent, NewJobEvent, QueuedEvent, StartedEvent, TerminalEvent } from './job-event.ts';
 export { isTerminalEvent } from './job-event.ts';
 export type { JobMessage } from './job-message.ts';

@@ -70,6 +70,19 @@ export interface SamplingSpec {
   seed: number;
 }
 
+/** The model's own distribution: every knob off. */
+export const neutralSampling: Readonly<SamplingSpec> = {
+  temperature: 1,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  repetitionPenalty: 1,
+  logitBias: {},
+  seed: 0,
+};
+
 /** All that is needed to run a job; a pure function of this and the weights is its text. */
 export interface GenerationSpec {
   model: string;

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { GenerationSpec } from '@inkwell/contracts';
+import { type GenerationSpec, neutralSampling } from '@inkwell/contracts';
 import { writeRandomModel } from '@inkwell/gpt2';
 import { type LoadedModel, loadModel } from '@inkwell/gpt2/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,17 +24,7 @@ function specOf(i: number): GenerationSpec {
     maxTokens: 40,
     n: 1,
     bestOf: 1,
-    sampling: {
-      temperature: 1,
-      topP: i % 2 === 0 ? 1 : 0.9,
-      topK: 0,
-      minP: 0,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      repetitionPenalty: 1,
-      logitBias: {},
-      seed: 1000 + i,
-    },
+    sampling: { ...neutralSampling, topP: i % 2 === 0 ? 1 : 0.9, seed: 1000 + i },
     stop: [],
     logprobs: 1,
     echo: false,

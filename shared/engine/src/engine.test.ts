@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DeltaEvent, foldEvents, type GenerationSpec } from '@inkwell/contracts';
+import { type DeltaEvent, foldEvents, type GenerationSpec, neutralSampling } from '@inkwell/contracts';
 import { createNullBackend, loadTokenizer, type Tokenizer, writeRandomModel } from '@inkwell/gpt2';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -43,18 +43,7 @@ function specOf(over: Partial<GenerationSpec> = {}): GenerationSpec {
     echo: false,
     ignoreEos: false,
     ...over,
-    sampling: {
-      temperature: 1,
-      topP: 1,
-      topK: 0,
-      minP: 0,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      repetitionPenalty: 1,
-      logitBias: {},
-      seed: 42,
-      ...over.sampling,
-    },
+    sampling: { ...neutralSampling, seed: 42, ...over.sampling },
   };
 }
 

@@ -14,6 +14,7 @@ import {
   type JobRecord,
   jobKey,
   type NewJob,
+  neutralSampling,
   type TerminalEvent,
   toJobMessage,
 } from '@inkwell/contracts';
@@ -44,17 +45,6 @@ export interface WorkerWish {
 export const bytesOf = (text: string): number[] => [...new TextEncoder().encode(text)];
 
 export function specOf(over: Partial<GenerationSpec> = {}): GenerationSpec {
-  const sampling = {
-    temperature: 1,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    presencePenalty: 0,
-    frequencyPenalty: 0,
-    repetitionPenalty: 1,
-    logitBias: {},
-    seed: 7,
-  };
   return {
     model: 'tiny',
     prompts: [bytesOf('Once upon a time')],
@@ -66,7 +56,7 @@ export function specOf(over: Partial<GenerationSpec> = {}): GenerationSpec {
     echo: false,
     ignoreEos: true,
     ...over,
-    sampling: { ...sampling, ...over.sampling },
+    sampling: { ...neutralSampling, seed: 7, ...over.sampling },
   };
 }
 

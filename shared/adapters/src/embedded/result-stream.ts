@@ -4,8 +4,9 @@
  */
 import { InkwellError, type JobEvent, type JobKey, type NewJobEvent } from '@inkwell/contracts';
 import type { Clock, ResultStream } from '@inkwell/ports';
+import type { Follower } from '../follower.ts';
 import type { Database } from './database.ts';
-import { type Follower, type StoryEnd, StoryWatch } from './story-watch.ts';
+import { type Channel, type StoryEnd, StoryWatch } from './story-watch.ts';
 
 /** Events read at a time by a follower that lags. */
 const pageSize = 128;
@@ -68,7 +69,7 @@ export function createResultStream(database: Database, clock: Clock): ResultStre
       try {
         let seq = afterSeq;
         while (await moves(follower, seq, signal)) {
-          const latest = follower.channel.latestAfter(seq);
+          const latest = follower.story.latestAfter(seq);
           const page = latest.length > 0 ? latest : read(key, seq, pageSize);
           if (page.length === 0) throw new InkwellError('job_not_found', { message: 'The job was removed.' });
           for (const event of page) {
@@ -84,10 +85,10 @@ export function createResultStream(database: Database, clock: Clock): ResultStre
   };
 
   /** Waits for events after `seq`; false when none will come or the signal aborted. */
-  async function moves(follower: Follower, seq: number, signal: AbortSignal): Promise<boolean> {
-    const { channel } = follower;
-    while (!signal.aborted && channel.lastSeq <= seq) {
-      if (channel.ended) return false;
+  async function moves(follower: Follower<Channel>, seq: number, signal: AbortSignal): Promise<boolean> {
+    const { story } = follower;
+    while (!signal.aborted && story.lastSeq <= seq) {
+      if (story.ended) return false;
       if (database.closed.aborted) throw new InkwellError('shutting_down', { message: 'The job store is closed.' });
       await follower.changed();
     }

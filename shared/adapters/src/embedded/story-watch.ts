@@ -3,6 +3,7 @@
  * the latest appended events, so that any number of followers who are up to date need no read. Followers that lag read from the database.
  */
 import type { JobEvent, JobKey } from '@inkwell/contracts';
+import { Follower } from '../follower.ts';
 
 export interface StoryEnd {
   lastSeq: number;
@@ -12,7 +13,7 @@ export interface StoryEnd {
 export class Channel {
   lastSeq: number;
   ended: boolean;
-  readonly followers = new Set<Follower>();
+  readonly followers = new Set<{ wake(): void }>();
   #latest: readonly JobEvent[] = [];
 
   constructor({ lastSeq, ended }: StoryEnd) {
@@ -38,38 +39,6 @@ export class Channel {
   }
 }
 
-/** One reader of a channel. Listens to its signal once, not once per wait: thousands may share a signal. */
-export class Follower {
-  readonly channel: Channel;
-  readonly #signal: AbortSignal;
-  #resume: (() => void) | undefined;
-
-  constructor(channel: Channel, signal: AbortSignal) {
-    this.channel = channel;
-    this.#signal = signal;
-    signal.addEventListener('abort', this.wake);
-    channel.followers.add(this);
-  }
-
-  /** Resolves at the next announcement or when the signal aborts. */
-  changed(): Promise<void> {
-    if (this.#signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#resume = resolve;
-    });
-  }
-
-  readonly wake = (): void => {
-    this.#resume?.();
-    this.#resume = undefined;
-  };
-
-  leave(): void {
-    this.#signal.removeEventListener('abort', this.wake);
-    this.channel.followers.delete(this);
-  }
-}
-
 export class StoryWatch {
   readonly #channels = new Map<JobKey, Channel>();
 
@@ -79,7 +48,7 @@ export class StoryWatch {
   }
 
   /** `readEnd` is asked only for the first follower and must answer without yielding to other work: nothing can slip in between. */
-  enter(key: JobKey, signal: AbortSignal, readEnd: () => StoryEnd): Follower {
+  enter(key: JobKey, signal: AbortSignal, readEnd: () => StoryEnd): Follower<Channel> {
     let channel = this.#channels.get(key);
     if (channel === undefined) {
       channel = new Channel(readEnd());
@@ -88,9 +57,9 @@ export class StoryWatch {
     return new Follower(channel, signal);
   }
 
-  leave(key: JobKey, follower: Follower): void {
+  leave(key: JobKey, follower: Follower<Channel>): void {
     follower.leave();
-    if (follower.channel.followers.size === 0) this.#channels.delete(key);
+    if (follower.story.followers.size === 0) this.#channels.delete(key);
   }
 
   wakeAll(): void {

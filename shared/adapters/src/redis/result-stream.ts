@@ -5,10 +5,11 @@
 import { randomBytes } from 'node:crypto';
 import { InkwellError, type JobEvent, type JobKey, type NewJobEvent } from '@inkwell/contracts';
 import type { ResultStream } from '@inkwell/ports';
+import type { Follower } from '../follower.ts';
 import { closedError, type RedisConnection } from './connection.ts';
 import type { Keyspace } from './keyspace.ts';
 import { script } from './script.ts';
-import { type Follower, StoryBell } from './story-bell.ts';
+import { type Story, StoryBell } from './story-bell.ts';
 
 /** Events read at a time by a follower that lags. */
 const pageSize = 128;
@@ -90,7 +91,7 @@ export function createResultStream(connection: RedisConnection, keys: Keyspace, 
   };
 
   /** Waits for events after `seq`; false when none will come or the signal aborted. */
-  async function moves(follower: Follower, seq: number, signal: AbortSignal): Promise<boolean> {
+  async function moves(follower: Follower<Story>, seq: number, signal: AbortSignal): Promise<boolean> {
     const { story } = follower;
     while (!signal.aborted && story.lastSeq <= seq) {
       if (story.ended) return false;

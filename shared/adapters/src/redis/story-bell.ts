@@ -4,6 +4,7 @@
  * stories are looked at anew, and a connection that doesn't answer pings is taken up again.
  */
 import type { JobEvent, JobKey } from '@inkwell/contracts';
+import { Follower } from '../follower.ts';
 import type { RedisConnection } from './connection.ts';
 import type { Keyspace } from './keyspace.ts';
 
@@ -21,10 +22,10 @@ interface StoryReader {
 const pingMs = 5000;
 
 /** One followed story. */
-class Story {
+export class Story {
   lastSeq = 0;
   ended = false;
-  readonly followers = new Set<Follower>();
+  readonly followers = new Set<{ wake(): void }>();
   readonly #readPage: (afterSeq: number) => Promise<JobEvent[]>;
   #latest: readonly JobEvent[] = [];
   #reading: { afterSeq: number; page: Promise<JobEvent[]> } | undefined;
@@ -61,38 +62,6 @@ class Story {
   }
 }
 
-/** One reader of a story. Listens to its signal once, not once per wait: thousands may share a signal. */
-export class Follower {
-  readonly story: Story;
-  readonly #signal: AbortSignal;
-  #resume: (() => void) | undefined;
-
-  constructor(story: Story, signal: AbortSignal) {
-    this.story = story;
-    this.#signal = signal;
-    signal.addEventListener('abort', this.wake);
-    story.followers.add(this);
-  }
-
-  /** Resolves when the story moves or the signal aborts. */
-  changed(): Promise<void> {
-    if (this.#signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#resume = resolve;
-    });
-  }
-
-  readonly wake = (): void => {
-    this.#resume?.();
-    this.#resume = undefined;
-  };
-
-  leave(): void {
-    this.#signal.removeEventListener('abort', this.wake);
-    this.story.followers.delete(this);
-  }
-}
-
 export class StoryBell {
   readonly #connection: RedisConnection;
   readonly #keys: Keyspace;
@@ -114,7 +83,7 @@ export class StoryBell {
   }
 
   /** Resolves once nothing that is appended from now on can be missed. */
-  async enter(key: JobKey, signal: AbortSignal): Promise<Follower> {
+  async enter(key: JobKey, signal: AbortSignal): Promise<Follower<Story>> {
     const bell = this.#keys.bell(key);
     let entry = this.#stories.get(bell);
     if (entry === undefined) {
@@ -133,7 +102,7 @@ export class StoryBell {
     return follower;
   }
 
-  leave(key: JobKey, follower: Follower): void {
+  leave(key: JobKey, follower: Follower<Story>): void {
     const bell = this.#keys.bell(key);
     follower.leave();
     if (follower.story.followers.size > 0 || this.#stories.get(bell)?.story !== follower.story) return;

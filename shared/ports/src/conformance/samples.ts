@@ -8,6 +8,7 @@ import {
   jobKey,
   type NewJob,
   type NewJobEvent,
+  neutralSampling,
   type TerminalState,
 } from '@inkwell/contracts';
 import type { QueueLimits } from '../job-store.ts';
@@ -28,17 +29,7 @@ export function newJob(tenant: string, changes: Partial<NewJob> = {}): NewJob {
       maxTokens: 16,
       n: 1,
       bestOf: 1,
-      sampling: {
-        temperature: 0.7,
-        topP: 1,
-        topK: 0,
-        minP: 0,
-        presencePenalty: 0,
-        frequencyPenalty: 0,
-        repetitionPenalty: 1,
-        logitBias: { '50256': -100 },
-        seed: 7,
-      },
+      sampling: { ...neutralSampling, temperature: 0.7, logitBias: { '50256': -100 }, seed: 7 },
       stop: ['\n', '"quoted" é 💡'],
       logprobs: null,
       echo: false,

@@ -1,5 +1,5 @@
 /** A plain job for the embedded store's own tests. */
-import { type JobMessage, jobKey, type NewJob } from '@inkwell/contracts';
+import { type JobMessage, jobKey, type NewJob, neutralSampling } from '@inkwell/contracts';
 import type { QueueLimits } from '@inkwell/ports';
 
 export const noLimits: QueueLimits = { maxQueued: 1_000_000, maxQueuedPerTenant: 1_000_000 };
@@ -17,17 +17,7 @@ export function sampleJob(tenant: string, id: string, changes: Partial<NewJob> =
       maxTokens: 100,
       n: 1,
       bestOf: 1,
-      sampling: {
-        temperature: 1,
-        topP: 1,
-        topK: 0,
-        minP: 0,
-        presencePenalty: 0,
-        frequencyPenalty: 0,
-        repetitionPenalty: 1,
-        logitBias: {},
-        seed: 1,
-      },
+      sampling: neutralSampling,
       stop: [],
       logprobs: null,
       echo: false,
