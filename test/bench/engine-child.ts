@@ -26,20 +26,23 @@ function spec(length: number, maxTokens: number, salt: number): GenerationSpec {
   return { ...shared, prompts: [prompt], maxTokens, sampling: { ...neutralSampling, temperature: 0 } };
 }
 
-/** Steps until nothing is left; answers the times of the steps that drew exactly `batch` tokens and computed no prompt. */
-async function runDry(engine: Engine, batch: number): Promise<number[]> {
+async function runDry(engine: Engine): Promise<void> {
+  while (!engine.idle) await engine.step();
+}
+
+/** Times steps in which every sequence of the batch draws a token and none computes its prompt; then drops the batch. */
+async function decodeRate(engine: Engine, batch: number, maxTokens: number): Promise<number> {
+  const names = Array.from({ length: batch }, (_, i) => `decode-${i}`);
+  for (const [i, name] of names.entries()) engine.add(name, spec(promptTokens, maxTokens, i));
   const times: number[] = [];
-  while (!engine.idle) {
+  while (times.length < measuredSteps) {
+    if (engine.idle) throw new Error(`the batch of ${batch} ended before ${measuredSteps} steps of it could be timed`);
     const startedAt = performance.now();
     const report = await engine.step();
     if (report.drawnTokens === batch && report.promptTokens === 0) times.push(performance.now() - startedAt);
   }
-  return times;
-}
-
-async function decodeRate(engine: Engine, batch: number): Promise<number> {
-  for (let i = 0; i < batch; i++) engine.add(`decode-${i}`, spec(promptTokens, measuredSteps + 2 * batch, i));
-  return rounded((batch * 1000) / median(await runDry(engine, batch)));
+  for (const name of names) engine.abort(name);
+  return rounded((batch * 1000) / median(times));
 }
 
 async function prefillRate(engine: Engine, length: number): Promise<number> {
@@ -47,7 +50,7 @@ async function prefillRate(engine: Engine, length: number): Promise<number> {
   for (let round = 0; round < 5; round++) {
     const startedAt = performance.now();
     engine.add('prefill', spec(length, 1, round));
-    await runDry(engine, 1);
+    await runDry(engine);
     times.push(performance.now() - startedAt);
   }
   return rounded((length * 1000) / median(times));
@@ -59,9 +62,9 @@ async function main(directory: string): Promise<EngineFigures> {
   const loadS = rounded((performance.now() - startedAt) / 1000);
   const engine = new Engine(backend, tokenizer);
   engine.add('warm-up', spec(promptTokens, 8, 0));
-  await runDry(engine, 1);
+  await runDry(engine);
   const decode: Record<string, number> = {};
-  for (const batch of batchSizes) decode[batch] = await decodeRate(engine, batch);
+  for (const batch of batchSizes) decode[batch] = await decodeRate(engine, batch, config.n_positions - promptTokens);
   const prefill: Record<string, number> = {};
   for (const length of [128, 512]) if (length < config.n_positions) prefill[length] = await prefillRate(engine, length);
   const ttftMs = rounded(64_000 / (await prefillRate(engine, 64)));
