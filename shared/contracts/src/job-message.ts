@@ -3,7 +3,7 @@
  * prompt stay in the job store.
  */
 import { z } from 'zod';
-import { type JobKey, type JobRecord, priorities } from './job.ts';
+import { type JobKey, type NewJob, priorities } from './job.ts';
 
 export const jobMessageSchema = z.strictObject({
   version: z.literal(1),
@@ -24,7 +24,7 @@ export const jobMessageSchema = z.strictObject({
 export type JobMessage = z.infer<typeof jobMessageSchema>;
 
 /** The header of a job, made from its record alone, so that publishing it again says the same. */
-export function toJobMessage(record: JobRecord): JobMessage {
+export function toJobMessage(record: NewJob): JobMessage {
   const { key, tenant, priority, costTokens, createdAt, deadlineAt, spec } = record;
   return { version: 1, key, tenant, model: spec.model, priority, costTokens, createdAt, deadlineAt };
 }

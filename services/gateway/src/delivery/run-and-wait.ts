@@ -1,5 +1,5 @@
 /** Synchronous generation: the job is made, awaited and answered as a completion. */
-import { InkwellError, type JobRecord } from '@inkwell/contracts';
+import { type ErrorCode, InkwellError, type JobRecord } from '@inkwell/contracts';
 import type { GatewayContext } from '../context.ts';
 import { acceptJob } from '../jobs/accept-job.ts';
 import type { AcceptedRequest } from '../jobs/accepted-request.ts';
@@ -7,6 +7,18 @@ import { cancelInBackground } from '../jobs/cancel-job.ts';
 import { type Answer, type Call, json } from '../operation.ts';
 import { awaitOutcome } from './await-outcome.ts';
 import { toCompletion } from './completion.ts';
+
+/** What an operation that runs a job for its caller can refuse or end with, beside what every operation can. */
+export const runErrors: readonly ErrorCode[] = [
+  'context_length_exceeded',
+  'model_not_found',
+  'job_cancelled',
+  'idempotency_mismatch',
+  'tenant_queue_full',
+  'queue_full',
+  'deadline_exceeded',
+  'generation_failed',
+];
 
 /** Says which job is behind the answer, also when that is an error. */
 export function jobHeader(record: JobRecord): Record<string, string> {

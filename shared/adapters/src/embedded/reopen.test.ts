@@ -1,16 +1,16 @@
 /** What a store that is opened again knows: everything that was kept, and that whoever held something is gone. */
 
-import { type JobKey, jobKey } from '@inkwell/contracts';
+import { type JobKey, jobKey, toJobMessage } from '@inkwell/contracts';
 import type { Delivery } from '@inkwell/ports';
 import { expect, it } from 'vitest';
 import { type EmbeddedStore, openEmbeddedStore } from './index.ts';
-import { sampleJob, sampleMessage } from './testing/sample-job.ts';
+import { sampleJob } from './testing/sample-job.ts';
 import { scratch } from './testing/scratch.ts';
 
 const bench = scratch();
 const clock = { now: () => 1000 };
 const key = jobKey('t', '1');
-const publish = (store: EmbeddedStore, id: string) => store.jobBus.publish(sampleMessage(sampleJob('t', id)));
+const publish = (store: EmbeddedStore, id: string) => store.jobBus.publish(toJobMessage(sampleJob('t', id)));
 
 async function reopen(store: EmbeddedStore, directory: string): Promise<EmbeddedStore> {
   await store.close();

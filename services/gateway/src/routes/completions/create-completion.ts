@@ -6,7 +6,7 @@ import {
   completionStreamSchema,
 } from '@inkwell/contracts/http';
 import type { GatewayContext } from '../../context.ts';
-import { jobHeader, runAndWait } from '../../delivery/run-and-wait.ts';
+import { jobHeader, runAndWait, runErrors } from '../../delivery/run-and-wait.ts';
 import { streamCompletion } from '../../delivery/stream-completion.ts';
 import { acceptJob } from '../../jobs/accept-job.ts';
 import { type AcceptedRequest, acceptRequest } from '../../jobs/accepted-request.ts';
@@ -51,16 +51,7 @@ export const createCompletion = defineOperation({
       content: { 'application/json': completionSchema, 'text/event-stream': completionStreamSchema },
     },
   },
-  errors: [
-    'context_length_exceeded',
-    'model_not_found',
-    'job_cancelled',
-    'idempotency_mismatch',
-    'tenant_queue_full',
-    'queue_full',
-    'deadline_exceeded',
-    'generation_failed',
-  ],
+  errors: runErrors,
   async handle(call, gateway) {
     const onDisconnect = idempotencyKey(call) === undefined ? 'cancel' : 'continue';
     const accepted = acceptRequest(call.body, call, gateway, { priority: 'interactive', onDisconnect });

@@ -1,5 +1,5 @@
 import { completionSchema, generateRequestSchema, generateTemperature } from '@inkwell/contracts/http';
-import { runAndWait } from '../../delivery/run-and-wait.ts';
+import { runAndWait, runErrors } from '../../delivery/run-and-wait.ts';
 import { acceptRequest } from '../../jobs/accepted-request.ts';
 import { deadlineHeader } from '../../jobs/deadline.ts';
 import { idempotencyHeader, idempotencyKey, idempotently } from '../../jobs/idempotency.ts';
@@ -17,16 +17,7 @@ export const generateWithApiKey = defineOperation({
   body: generateRequestSchema,
   headers: { ...idempotencyHeader, ...deadlineHeader },
   answers: { 200: jsonAnswer('The generated text.', completionSchema) },
-  errors: [
-    'context_length_exceeded',
-    'model_not_found',
-    'job_cancelled',
-    'idempotency_mismatch',
-    'tenant_queue_full',
-    'queue_full',
-    'deadline_exceeded',
-    'generation_failed',
-  ],
+  errors: runErrors,
   async handle(call, gateway) {
     const request = {
       ...call.body,

@@ -5,10 +5,10 @@
  */
 import { writeSync } from 'node:fs';
 import { setImmediate as nextTick } from 'node:timers/promises';
-import { type JobKey, type NewJobEvent, priorities } from '@inkwell/contracts';
+import { type JobKey, type NewJobEvent, priorities, toJobMessage } from '@inkwell/contracts';
 import { type EmbeddedStore, openEmbeddedStore } from '../index.ts';
 import { type Acknowledged, tenants } from './acknowledged.ts';
-import { noLimits, sampleJob, sampleMessage } from './sample-job.ts';
+import { noLimits, sampleJob } from './sample-job.ts';
 import { SeededRandom } from './seeded-random.ts';
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -38,7 +38,7 @@ async function runJob(store: EmbeddedStore, random: SeededRandom, id: string): P
       .append(key, 0, 0, [{ type: 'job.queued', at: 1 }])
       .then(() => say({ what: 'appended', key, seq: 1 })),
   ]);
-  await store.jobBus.publish(sampleMessage(job));
+  await store.jobBus.publish(toJobMessage(job));
   say({ what: 'published', key });
   const response = { status: 202, headers: {}, body: id };
   await store.idempotencyStore.finish(job.tenant, id, response);

@@ -1,5 +1,5 @@
 /** A plain job for the embedded store's own tests. */
-import { type JobMessage, jobKey, type NewJob, neutralSampling } from '@inkwell/contracts';
+import { jobKey, type NewJob, neutralSampling } from '@inkwell/contracts';
 import type { QueueLimits } from '@inkwell/ports';
 
 export const noLimits: QueueLimits = { maxQueued: 1_000_000, maxQueuedPerTenant: 1_000_000 };
@@ -38,9 +38,4 @@ export function sampleJob(tenant: string, id: string, changes: Partial<NewJob> =
     error: null,
     ...changes,
   };
-}
-
-export function sampleMessage(job: NewJob): JobMessage {
-  const { key, tenant, priority, costTokens, createdAt, deadlineAt } = job;
-  return { version: 1, key, tenant, model: job.spec.model, priority, costTokens, createdAt, deadlineAt };
 }
