@@ -20,7 +20,7 @@ module.exports = {
     {
       name: 'core-names-no-adapter',
       severity: 'error',
-      from: { path: shared('engine|gpt2|observability'), pathNot: '\\.test\\.ts$' },
+      from: { path: shared('engine|gpt2|observability|identity|limits|resilience|safety'), pathNot: '\\.test\\.ts$' },
       to: { path: '^(services/|shared/adapters/)' },
     },
     {

@@ -121,6 +121,14 @@ export class JobDesk {
     this.#pump();
   }
 
+  /** Another consumer has the delivery. A job that runs goes on under its lease; one that waits is the other's. */
+  takeBack(delivery: Delivery): void {
+    const { key } = delivery.message;
+    if (this.#waiting.get(key) !== delivery) return;
+    this.#waiting.remove(key);
+    this.#deadlines.delete(key);
+  }
+
   /** The cancelling writer has ended the job: drop it now. Should it have died half-way, the redelivery repairs that. */
   cancel(key: JobKey): void {
     const waiting = this.#waiting.remove(key);

@@ -50,6 +50,10 @@ export class WaitingRoom {
     return removed;
   }
 
+  get(key: JobKey): Delivery | undefined {
+    return this.#queue.get(key)?.delivery;
+  }
+
   has(key: JobKey): boolean {
     return this.#queue.has(key);
   }

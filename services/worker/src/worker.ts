@@ -112,6 +112,7 @@ class JobWorker implements Worker {
       ports.jobBus.consume({
         workerId,
         onDelivery: (delivery) => this.#desk.deliver(delivery),
+        onTakenBack: (delivery) => this.#desk.takeBack(delivery),
         onCancel: (key) => this.#desk.cancel(key),
         signal: this.#consuming.signal,
       }),

@@ -5,6 +5,8 @@ export { readEmbeddedConfig, renderEnvironmentExample } from './config.ts';
 export { renderErrorReference } from './error-reference.ts';
 export type { ErrorBody, ErrorCode, ErrorOptions, ErrorType } from './errors.ts';
 export { errorTable, InkwellError } from './errors.ts';
+export type { Fact } from './fact.ts';
+export { factSchema } from './fact.ts';
 export type { FoldedEvents } from './fold-events.ts';
 export { foldEvents, joinLogprobs } from './fold-events.ts';
 export type {

@@ -21,6 +21,8 @@ export interface ConsumeOptions {
   workerId: string;
   /** Called once per delivery; everything waiting is delivered, the consumer keeps the headers and chooses. Must not throw. */
   onDelivery(delivery: Delivery): void;
+  /** Somebody else has the delivery now; settling it changes nothing any more. A job that only waits for its turn is to be dropped. */
+  onTakenBack(delivery: Delivery): void;
   /** A job was cancelled: drop it now. A hint only; the fence is what protects. */
   onCancel(key: JobKey): void;
   signal: AbortSignal;

@@ -174,6 +174,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       ports.jobBus.consume({
         workerId: 'scripted',
         onDelivery: (delivery) => void track(scripts, play(ports, delivery, script)),
+        onTakenBack: () => {},
         onCancel: () => {},
         signal: consumer.signal,
       }),

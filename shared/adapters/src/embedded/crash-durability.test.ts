@@ -134,6 +134,7 @@ async function deliveredKeys(store: EmbeddedStore): Promise<Set<JobKey>> {
   await store.jobBus.consume({
     workerId: 'witness',
     onDelivery: ({ message }) => keys.add(message.key),
+    onTakenBack: () => undefined,
     onCancel: () => undefined,
     signal: new AbortController().signal,
   });

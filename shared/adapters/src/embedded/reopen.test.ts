@@ -27,6 +27,7 @@ async function consume(store: EmbeddedStore): Promise<Map<JobKey, Delivery>> {
   await store.jobBus.consume({
     workerId: 'w',
     onDelivery: (delivery) => deliveries.set(delivery.message.key, delivery),
+    onTakenBack: () => undefined,
     onCancel: () => undefined,
     signal: new AbortController().signal,
   });

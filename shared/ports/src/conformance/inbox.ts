@@ -5,6 +5,7 @@ import type { Delivery, JobBus } from '../job-bus.ts';
 export class Inbox {
   /** Everything handed out, also for keys of other tests. */
   readonly deliveries: Delivery[] = [];
+  readonly takenBack: Delivery[] = [];
   readonly cancels: JobKey[] = [];
   readonly #controller = new AbortController();
   #changed = Promise.withResolvers<void>();
@@ -16,6 +17,10 @@ export class Inbox {
       signal: inbox.#controller.signal,
       onDelivery: (delivery) => {
         inbox.deliveries.push(delivery);
+        inbox.#ring();
+      },
+      onTakenBack: (delivery) => {
+        inbox.takenBack.push(delivery);
         inbox.#ring();
       },
       onCancel: (key) => {

@@ -86,6 +86,7 @@ const store = await openEmbeddedStore({ directory, clock: { now: () => Date.now(
 await store.jobBus.consume({
   workerId: 'worker',
   onDelivery: (delivery) => deliveries.set(delivery.message.key, delivery),
+  onTakenBack: () => undefined,
   onCancel: () => undefined,
   signal: new AbortController().signal,
 });

@@ -1,0 +1,20 @@
+/**
+ * A durable log of what happened, for projections (audit, usage, history) that may lag behind or stand still for a while. Promises: `publish`
+ * resolves when the fact is durable; every group of consumers gets every fact at least once, those of one subject in order; a batch comes
+ * again until its handler resolves. Not promised: exactly once (a projection recognises a fact by its id), order between subjects.
+ */
+import type { Fact } from '@inkwell/contracts';
+
+export interface FactConsumer {
+  /** Each group keeps its own place. */
+  group: string;
+  /** Rejecting means: again later. */
+  onFacts(facts: readonly Fact[]): Promise<void>;
+  signal: AbortSignal;
+}
+
+export interface FactLog {
+  publish(fact: Fact): Promise<void>;
+  /** Resolves once the consumer receives; it goes on until the signal aborts. */
+  consume(consumer: FactConsumer): Promise<void>;
+}
