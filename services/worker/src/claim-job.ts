@@ -2,7 +2,15 @@
  * Takes a delivered job into our hands: lease, story so far, deadline, then the started event. Answers whether the engine is to run it now;
  * in every other case the delivery has been settled here. Safe to repeat after a death at any point.
  */
-import { InkwellError, isTerminal, isTerminalEvent, type JobEvent, type JobKey } from '@inkwell/contracts';
+import {
+  InkwellError,
+  isTerminal,
+  isTerminalEvent,
+  type JobEvent,
+  type JobKey,
+  type JobRecord,
+} from '@inkwell/contracts';
+import type { Delivery } from '@inkwell/ports';
 import type { WorkerContext } from './context.ts';
 import { finishJob, recordOutcome } from './finish-job.ts';
 import type { JobRun } from './job-run.ts';
@@ -50,7 +58,7 @@ export function isLate(run: JobRun, now: number): boolean {
 export async function claimJob(context: WorkerContext, writer: StoryWriter, run: JobRun): Promise<boolean> {
   const { ports, limits, workerId } = context;
   if (isTerminal(run.record.state)) {
-    await persist(context, 'ack', () => run.delivery.ack());
+    await settleEnded(context, run.record, run.delivery);
     return false;
   }
   const taken = await persist(context, 'acquire', () => ports.lease.acquire(run.key, workerId, limits.leaseTtlMs));
@@ -81,6 +89,12 @@ export async function claimJob(context: WorkerContext, writer: StoryWriter, run:
     return false;
   }
   return true;
+}
+
+/** A job fails only by being given up; who gave it up may have died before its message was among the dead letters. */
+async function settleEnded(context: WorkerContext, record: JobRecord, delivery: Delivery): Promise<void> {
+  const reason = record.error?.message ?? 'The job failed.';
+  await persist(context, 'settle', () => (record.state === 'failed' ? delivery.deadLetter(reason) : delivery.ack()));
 }
 
 /** Ends the job as failed and moves its message to the dead letters. */

@@ -2,7 +2,7 @@
  * The jobs this worker has, from delivery to settlement: they wait in fair order, are started as the engine has room, told of in their
  * streams as it draws, and ended exactly once. Knows no process: the engine is somebody to send messages to and to hear from.
  */
-import { InkwellError, type JobKey } from '@inkwell/contracts';
+import { InkwellError, type JobKey, type JobRecord } from '@inkwell/contracts';
 import type { JobStep } from '@inkwell/engine';
 import type { Delivery, ModelBackendInfo } from '@inkwell/ports';
 import { BoundedWork } from './bounded-work.ts';
@@ -84,6 +84,13 @@ export class JobDesk {
     this.#late.clear();
   }
 
+  /** Starts jobs again after `stopTaking`. */
+  takeAgain(): void {
+    if (this.#leaving) return;
+    this.#draining = false;
+    this.#pump();
+  }
+
   /** Gives up what runs, to be continued elsewhere. `whenIdle` tells when that is done. */
   handOverAll(): void {
     this.stopTaking();
@@ -118,6 +125,14 @@ export class JobDesk {
     }
     this.#waiting.push(delivery);
     if (deadlineAt !== null) this.#deadlines.set(key, deadlineAt);
+    this.#pump();
+  }
+
+  /** Takes over a job whose worker died, before all that waits. */
+  continueInterrupted(delivery: Delivery, record: JobRecord): void {
+    if (this.#draining) return;
+    this.#waiting.pushInterrupted(delivery, record);
+    if (record.deadlineAt !== null) this.#deadlines.set(record.key, record.deadlineAt);
     this.#pump();
   }
 

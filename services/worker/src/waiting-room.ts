@@ -13,6 +13,8 @@ interface Waiting {
 }
 
 export class WaitingRoom {
+  /** Jobs that were running when their worker died: their readers are waiting in mid-sentence, so they go before all others. */
+  readonly #interrupted = new Map<JobKey, Waiting>();
   readonly #queue: FairQueue<Waiting>;
   readonly #metrics: Metrics;
 
@@ -22,40 +24,55 @@ export class WaitingRoom {
   }
 
   get size(): number {
-    return this.#queue.size;
+    return this.#interrupted.size + this.#queue.size;
   }
 
   /** A second delivery of a job that waits replaces the first, which can no longer be settled. */
   push(delivery: Delivery): void {
     const { key, tenant, priority, costTokens } = delivery.message;
-    const known = this.#queue.get(key);
+    const known = this.#find(key);
     if (known !== undefined) known.delivery = delivery;
     else this.#queue.push({ key, tenant, priority, costTokens, value: { delivery, record: null } });
     this.#observe();
   }
 
+  /** Lets a job in that was interrupted. */
+  pushInterrupted(delivery: Delivery, record: JobRecord): void {
+    this.#interrupted.set(record.key, { delivery, record });
+  }
+
   /** The job that comes next; its record is null until it has been filled in. */
   peek(): Waiting | undefined {
+    for (const waiting of this.#interrupted.values()) return waiting;
     return this.#queue.peek()?.value;
   }
 
   take(): void {
+    for (const key of this.#interrupted.keys()) {
+      this.#interrupted.delete(key);
+      return;
+    }
     this.#queue.take();
     this.#observe();
   }
 
   remove(key: JobKey): Delivery | undefined {
-    const removed = this.#queue.remove(key)?.delivery;
+    const removed = this.#find(key)?.delivery;
+    if (!this.#interrupted.delete(key)) this.#queue.remove(key);
     this.#observe();
     return removed;
   }
 
   get(key: JobKey): Delivery | undefined {
-    return this.#queue.get(key)?.delivery;
+    return this.#find(key)?.delivery;
   }
 
   has(key: JobKey): boolean {
-    return this.#queue.has(key);
+    return this.#find(key) !== undefined;
+  }
+
+  #find(key: JobKey): Waiting | undefined {
+    return this.#interrupted.get(key) ?? this.#queue.get(key);
   }
 
   #observe(): void {

@@ -4,16 +4,19 @@
  * knows ports only; which technologies lie behind them is composed by its caller.
  */
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { JobKey } from '@inkwell/contracts';
 import type { Logger, Metrics } from '@inkwell/observability';
-import type { Clock, ModelBackendInfo } from '@inkwell/ports';
+import type { Clock, ModelBackendInfo, WorkerRegistry, WorkerReport, WorkerWish } from '@inkwell/ports';
 import { defaultWorkerLimits, type WorkerContext, type WorkerLimits, type WorkerPorts } from './context.ts';
 import { EngineSupervisor } from './engine-process/engine-supervisor.ts';
 import type { EngineConfig, ToEngine } from './engine-process/protocol.ts';
 import { publishOrphans, settlingMs } from './find-jobs.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { JobDesk } from './job-desk.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { persist } from './persist.ts';
+import { rescueLapsed } from './rescue.ts';
 
 export interface WorkerOptions {
   ports: WorkerPorts;
@@ -22,6 +25,10 @@ export interface WorkerOptions {
   metrics: Metrics;
   clock: Clock;
   limits?: Partial<WorkerLimits>;
+  /** Where it says that it lives, and is asked to drain. */
+  registry?: WorkerRegistry;
+  /** Name of the model it serves, for the registry. */
+  model?: string;
   /** Named in `job.started`; unique among all workers. */
   workerId?: string;
   /** Told of every job that is handed to the engine, in that order; again when it is handed to another engine. */
@@ -52,22 +59,36 @@ export interface Worker {
   stats(): WorkerStats;
 }
 
+/** How often in the life of a lease is looked for those that ran out. */
+const rescuesPerLease = 4;
+
 export function createWorker(options: WorkerOptions): Worker {
   return new JobWorker(options);
 }
 
 class JobWorker implements Worker {
   readonly #stopping = new AbortController();
-  readonly #consuming = new AbortController();
   readonly #context: WorkerContext;
   readonly #desk: JobDesk;
   readonly #engine: EngineSupervisor;
   readonly #leases: LeaseKeeper;
+  readonly #model: string;
+  readonly #registry: WorkerRegistry | undefined;
+  readonly #startedAt: number;
+  #consuming = new AbortController();
+  #heartbeat: Heartbeat | undefined;
+  #wish: WorkerWish = 'run';
   #draining = false;
+  #rescuing = false;
   #stopped: Promise<void> | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
+  #rescueTimer: NodeJS.Timeout | undefined;
 
-  constructor({ ports, engine, log, metrics, clock, limits, workerId, onSubmit, onLoading }: WorkerOptions) {
+  constructor(options: WorkerOptions) {
+    const { ports, engine, log, metrics, clock, limits, workerId, onSubmit, onLoading } = options;
+    this.#registry = options.registry;
+    this.#model = options.model ?? '';
+    this.#startedAt = clock.now();
     this.#context = {
       workerId: workerId ?? `worker-${randomUUID().slice(0, 8)}`,
       ports,
@@ -107,17 +128,19 @@ class JobWorker implements Worker {
     const ready = this.#engine.start();
     // Also while the model is being loaded deadlines pass and cancels come.
     ready.catch(() => {});
-    const { workerId, ports, limits, clock } = this.#context;
-    await persist(this.#context, 'consume', () =>
-      ports.jobBus.consume({
-        workerId,
-        onDelivery: (delivery) => this.#desk.deliver(delivery),
-        onTakenBack: (delivery) => this.#desk.takeBack(delivery),
-        onCancel: (key) => this.#desk.cancel(key),
-        signal: this.#consuming.signal,
-      }),
-    );
+    const { limits, clock, log } = this.#context;
+    await this.#consume();
+    if (this.#registry !== undefined) {
+      this.#heartbeat = new Heartbeat(
+        this.#registry,
+        () => this.#report(),
+        (wish) => this.#obey(wish),
+        log,
+      );
+      ready.then(() => this.#heartbeat?.beat()).catch(() => {});
+    }
     await this.#sweep(clock.now());
+    this.#rescueTimer = setInterval(() => this.#rescue(), limits.leaseTtlMs / rescuesPerLease);
     this.#sweepTimer = setInterval(() => {
       // Rejects only when the worker stops.
       this.#sweep(clock.now() - settlingMs).catch(() => {});
@@ -128,6 +151,9 @@ class JobWorker implements Worker {
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
     this.#desk.stopTaking();
+    // What waits here is somebody else's now.
+    this.#consuming.abort();
+    void this.#heartbeat?.beat();
     await this.#desk.whenIdle(timeoutMs);
     await this.stop();
   }
@@ -140,6 +166,7 @@ class JobWorker implements Worker {
   async #stop(): Promise<void> {
     this.#draining = true;
     clearInterval(this.#sweepTimer);
+    clearInterval(this.#rescueTimer);
     this.#desk.handOverAll();
     // What is being claimed, ended or handed over is a few writes from its end.
     await this.#desk.whenIdle(this.#context.limits.settleTimeoutMs);
@@ -147,12 +174,12 @@ class JobWorker implements Worker {
     this.#stopping.abort(new Error('the worker stops'));
     this.#leases.close();
     this.#desk.close();
-    await this.#engine.stop();
+    await Promise.all([this.#engine.stop(), this.#heartbeat?.close()]);
   }
 
   stats(): WorkerStats {
     return {
-      ready: this.#engine.info !== null && !this.#draining,
+      ready: this.#engine.info !== null && !this.#draining && this.#wish === 'run',
       queuedJobs: this.#desk.queuedJobs,
       runningJobs: this.#desk.runs.size,
       tokensPerSecond: this.#desk.throughput.tokensPerSecond,
@@ -160,6 +187,66 @@ class JobWorker implements Worker {
       engine: this.#engine.info,
       enginePid: this.#engine.pid,
     };
+  }
+
+  #report(): WorkerReport {
+    const { ready, queuedJobs, runningJobs, tokensPerSecond, jobsPerSecond, engine } = this.stats();
+    return {
+      id: this.#context.workerId,
+      host: hostname(),
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      model: this.#model,
+      engine: engine && `${engine.name} on ${engine.device}`,
+      ready,
+      draining: this.#draining || this.#wish === 'drain',
+      queuedJobs,
+      runningJobs,
+      tokensPerSecond,
+      jobsPerSecond,
+    };
+  }
+
+  #consume(): Promise<void> {
+    const { workerId, ports } = this.#context;
+    const { signal } = this.#consuming;
+    return persist(this.#context, 'consume', () =>
+      ports.jobBus.consume({
+        workerId,
+        onDelivery: (delivery) => this.#desk.deliver(delivery),
+        onTakenBack: (delivery) => this.#desk.takeBack(delivery),
+        onCancel: (key) => this.#desk.cancel(key),
+        signal,
+      }),
+    );
+  }
+
+  /** Rests or works again, as an operator asks. Resting, it finishes what runs and leaves to others what waits. */
+  #obey(wish: WorkerWish): void {
+    if (wish === this.#wish || this.#draining) return;
+    this.#wish = wish;
+    this.#context.log.info({ wish }, 'an operator asked');
+    if (wish === 'drain') {
+      this.#desk.stopTaking();
+      this.#consuming.abort();
+      this.#consuming = new AbortController();
+    } else {
+      this.#desk.takeAgain();
+      // Rejects only when the worker stops.
+      this.#consume().catch(() => {});
+    }
+    void this.#heartbeat?.beat();
+  }
+
+  /** Rejects, and is not heard, only when the worker stops. A round that is still under way is not doubled. */
+  #rescue(): void {
+    if (this.#rescuing || this.#draining || this.#wish === 'drain' || this.#engine.info === null) return;
+    this.#rescuing = true;
+    rescueLapsed(this.#context, this.#desk)
+      .catch(() => {})
+      .finally(() => {
+        this.#rescuing = false;
+      });
   }
 
   #sweep(createdBefore: number): Promise<void> {

@@ -13,4 +13,6 @@ export interface Lease {
   renew(key: JobKey, fence: number, ttlMs: number): Promise<'ok' | 'lost'>;
   /** Gives the lease up; the fence stays spent. A stale fence changes nothing. */
   release(key: JobKey, fence: number): Promise<void>;
+  /** Jobs whose lease ran out without being given up or taken, oldest first: their holder died, or was stopped for too long. */
+  lapsed(limit: number): Promise<JobKey[]>;
 }

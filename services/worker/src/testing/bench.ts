@@ -20,7 +20,7 @@ import {
 } from '@inkwell/contracts';
 import { writeRandomModel } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
-import { systemClock } from '@inkwell/ports';
+import { systemClock, type WorkerRegistry } from '@inkwell/ports';
 import type { WorkerLimits, WorkerPorts } from '../context.ts';
 import type { EngineConfig } from '../engine-process/protocol.ts';
 import { createWorker, type Worker } from '../worker.ts';
@@ -40,6 +40,7 @@ export interface WorkerWish {
   limits?: Partial<WorkerLimits>;
   ports?: Partial<WorkerPorts>;
   onSubmit?: (key: JobKey) => void;
+  registry?: WorkerRegistry;
 }
 
 export const bytesOf = (text: string): number[] => [...new TextEncoder().encode(text)];
@@ -99,7 +100,7 @@ export class Bench {
   }
 
   /** A worker that has not been started. */
-  worker({ engine, limits, ports, onSubmit }: WorkerWish = {}): Worker {
+  worker({ engine, limits, ports, onSubmit, registry }: WorkerWish = {}): Worker {
     const worker = createWorker({
       ports: { ...this.ports, ...ports },
       engine: { backend: 'null', modelDir: this.directory, threads: 1, nullPaceMs: 1, maxSequences: 32, ...engine },
@@ -108,6 +109,7 @@ export class Bench {
       clock: systemClock,
       limits: { leaseTtlMs: 600, settleTimeoutMs: 500, ...limits },
       ...(onSubmit && { onSubmit }),
+      ...(registry && { registry }),
     });
     this.#workers.push(worker);
     return worker;

@@ -111,7 +111,9 @@ const first = `
   ) STRICT, WITHOUT ROWID;
 `;
 
-const migrations: readonly string[] = [first];
+const heldLeases = 'CREATE INDEX leases_held ON leases (expires_at) WHERE expires_at > 0;';
+
+const migrations: readonly string[] = [first, heldLeases];
 
 /** The version this program writes. */
 export const schemaVersion = migrations.length;

@@ -10,6 +10,8 @@ export interface Keyspace {
   events(key: JobKey): string;
   /** Pub/sub channel that is rung when the story moves. */
   bell(key: JobKey): string;
+  /** Sorted set of the jobs whose lease somebody has, by when it runs out (Unix ms of the server). */
+  leases: string;
   /** Hash: one remembered request. */
   request(tenant: string, key: string): string;
 }
@@ -19,6 +21,7 @@ export function keyspace(prefix: string): Keyspace {
     job: (key) => `${prefix}{${key}}:job`,
     events: (key) => `${prefix}{${key}}:events`,
     bell: (key) => `${prefix}{${key}}:bell`,
+    leases: `${prefix}leases`,
     request: (tenant, key) => `${prefix}request:${JSON.stringify([tenant, key])}`,
   };
 }

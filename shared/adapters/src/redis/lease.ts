@@ -12,7 +12,7 @@ import { script, serverClock } from './script.ts';
 
 /** Answers the fence, or 0 when the lease is held. */
 const take = script(`${serverClock}
-local owner, ttl, mark, force, retention = unpack(ARGV)
+local owner, ttl, mark, force, retention, key = unpack(ARGV)
 local lease = redis.call('HMGET', KEYS[1], 'fence', 'until', 'take')
 local fence = tonumber(lease[1] or 0)
 if lease[3] == mark then return fence end
@@ -20,29 +20,35 @@ if force == '0' and tonumber(lease[2] or 0) > now then return 0 end
 redis.call('HSET', KEYS[1], 'fence', fence + 1, 'owner', owner, 'until', now + ttl, 'take', mark)
 redis.call('PEXPIRE', KEYS[1], retention)
 redis.call('PEXPIRE', KEYS[2], retention)
+redis.call('ZADD', KEYS[3], now + ttl, key)
 return fence + 1
 `);
 
 /** A ttl of 0 gives the lease up. Answers 1 when the fence is the newest. */
 const hold = script(`${serverClock}
-local fence, ttl, retention = unpack(ARGV)
+local fence, ttl, retention, key = unpack(ARGV)
 if redis.call('HGET', KEYS[1], 'fence') ~= fence then return 0 end
 redis.call('HSET', KEYS[1], 'until', now + ttl)
 redis.call('PEXPIRE', KEYS[1], retention)
 redis.call('PEXPIRE', KEYS[2], retention)
+if ttl == '0' then redis.call('ZREM', KEYS[3], key) else redis.call('ZADD', KEYS[3], now + ttl, key) end
 return 1
 `);
 
+const lapsed = script(`${serverClock}
+return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])
+`);
+
 export function createLease(connection: RedisConnection, keys: Keyspace, retentionMs: number): Lease {
-  const keysOf = (key: JobKey) => [keys.job(key), keys.events(key)];
+  const keysOf = (key: JobKey) => [keys.job(key), keys.events(key), keys.leases];
 
   const takeLease = async (key: JobKey, owner: string, ttlMs: number, force: boolean): Promise<number> => {
-    const args = [owner, ttlMs, randomUUID(), force ? 1 : 0, retentionMs];
+    const args = [owner, ttlMs, randomUUID(), force ? 1 : 0, retentionMs, key];
     return Number(await connection.call((redis) => take.run(redis, keysOf(key), args)));
   };
 
   const holdLease = (key: JobKey, fence: number, ttlMs: number): Promise<unknown> =>
-    connection.call((redis) => hold.run(redis, keysOf(key), [fence, ttlMs, retentionMs]));
+    connection.call((redis) => hold.run(redis, keysOf(key), [fence, ttlMs, retentionMs, key]));
 
   return {
     async acquire(key, owner, ttlMs) {
@@ -60,6 +66,10 @@ export function createLease(connection: RedisConnection, keys: Keyspace, retenti
 
     async release(key, fence) {
       await holdLease(key, fence, 0);
+    },
+
+    async lapsed(limit) {
+      return (await connection.call((redis) => lapsed.run(redis, [keys.leases], [limit]))) as JobKey[];
     },
   };
 }

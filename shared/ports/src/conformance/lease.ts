@@ -110,6 +110,35 @@ export function leaseConformance(makeAdapter: MakeAdapter<'lease'>): void {
       expect(fences).toEqual(Array.from({ length: 50 }, (_, index) => index + 1));
     });
 
+    it('shows as lapsed from when it runs out until somebody has it or gives it up', async () => {
+      const tenant = newTenant();
+      const [taken, renewed, released, seized] = [newKey(tenant), newKey(tenant), newKey(tenant), newKey(tenant)];
+      const shown = async () => {
+        const keys = new Set(await lease().lapsed(100_000));
+        return [taken, renewed, released, seized].map((key) => keys.has(key));
+      };
+      for (const key of [taken, renewed, released]) await acquire(key);
+      await lease().seize(seized, 'canceller', ttlMs);
+      expect(await shown()).toEqual([false, false, false, false]);
+      await lease().release(released, 1);
+      await adapter().advance(ttlMs + 1);
+      expect(await shown()).toEqual([true, true, false, true]);
+      await lease().renew(renewed, 1, 60_000);
+      await lease().acquire(taken, 'b', 60_000);
+      await lease().release(seized, 1);
+      expect(await shown()).toEqual([false, false, false, false]);
+    });
+
+    it('shows what lapsed first first, and no more than asked for', async () => {
+      const keys = Array.from({ length: 5 }, () => newKey(newTenant()));
+      for (const [index, key] of keys.entries()) await lease().acquire(key, 'a', ttlMs - 50 * (index + 1));
+      await adapter().advance(ttlMs + 1);
+      const lapsed = (await lease().lapsed(100_000)).filter((key) => keys.includes(key));
+      expect(lapsed).toEqual([...keys].reverse());
+      expect((await lease().lapsed(2)).length).toBe(2);
+      for (const key of keys) await lease().release(key, 1);
+    });
+
     it('behaves as one holder and a growing number, in any order of calls', async () => {
       const step = fc.record({ call: fc.constantFrom(...calls), fence: fc.integer({ min: 0, max: 6 }) });
       await fc.assert(
