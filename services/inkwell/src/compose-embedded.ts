@@ -6,11 +6,11 @@ import { join, resolve } from 'node:path';
 import { openEmbeddedStore } from '@inkwell/adapters/embedded';
 import type { EmbeddedConfig } from '@inkwell/contracts';
 import { createGateway, issueApiKey, makeApiKey } from '@inkwell/gateway';
+import { openModelDirectory } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type KeyStore, type ModelBackendInfo, systemClock } from '@inkwell/ports';
 import { createWorker } from '@inkwell/worker';
 import { firstKeyFile, loadServerSecret, openDataDirectory, readFirstKey, writeFirstKey } from './data-directory.ts';
-import { openModelDirectory } from './model-directory.ts';
 import { startRetention } from './retention.ts';
 
 /** Most sequences the engine runs at once. */
@@ -39,7 +39,7 @@ export async function composeEmbedded(
 ): Promise<EmbeddedEdition> {
   const dataDir = resolve(config.INKWELL_DATA_DIR);
   openDataDirectory(dataDir);
-  const model = await openModelDirectory(config);
+  const model = await openModelDirectory({ directory: config.INKWELL_MODEL_DIR, id: config.INKWELL_MODEL_ID });
   const log = createLog({ level: config.INKWELL_LOG_LEVEL, name: 'inkwell' });
   const store = await openEmbeddedStore({ directory: join(dataDir, 'store'), clock: systemClock, log });
   try {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readEmbeddedConfig, renderEnvironmentExample } from './config.ts';
+import { readClusterConfig, readEmbeddedConfig, readServiceConfig, renderEnvironmentExample } from './config.ts';
 
 describe('configuration', () => {
   it('starts from an empty environment with the documented defaults', () => {
@@ -21,6 +21,20 @@ describe('configuration', () => {
 
   it.each(['-1', '1e3', 'NaN', ' 80', '0x50', '80.5'])('refuses PORT=%j', (value) => {
     expect(() => readEmbeddedConfig({ PORT: value })).toThrow(/PORT/);
+  });
+
+  it('says of a service which servers and secrets are missing, all at once', () => {
+    const read = () => readServiceConfig({ REDIS_URL: 'localhost:6379', INKWELL_KEY_SECRET: 'short' });
+    expect(read).toThrow(/KAFKA_BROKERS: must be set[\s\S]*REDIS_URL: must be a URL[\s\S]*MONGO_URL: must be set/);
+    expect(read).toThrow(/INKWELL_KEY_SECRET: must have at least 32/);
+    const servers = { KAFKA_BROKERS: 'a:9092, b:9093', REDIS_URL: 'redis://r:6379', MONGO_URL: 'mongodb://m' };
+    const config = readServiceConfig({ ...servers, INKWELL_KEY_SECRET: 'x'.repeat(32) });
+    expect(config).toMatchObject({ ...servers, KAFKA_BROKERS: ['a:9092', 'b:9093'], INKWELL_NAMESPACE: 'inkwell' });
+  });
+
+  it('lets the cluster command start without any server named', () => {
+    expect(readClusterConfig({})).not.toHaveProperty('KAFKA_BROKERS');
+    expect(() => readClusterConfig({ KAFKA_BROKERS: 'nowhere' })).toThrow(/KAFKA_BROKERS/);
   });
 
   it('keeps .env.example equal to the schema (npm run docs:generate rewrites it)', () => {

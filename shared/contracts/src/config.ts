@@ -1,5 +1,5 @@
 /**
- * The environment that configures the embedded edition, as one schema: types, validation, defaults and `.env.example` all come from it. A
+ * The environment that configures both editions, as one schema each: types, validation, defaults and `.env.example` all come from it. A
  * value that isn't valid stops the start with the variable's name and what it may be; secrets are never repeated in that message.
  */
 import { z } from 'zod';
@@ -64,25 +64,96 @@ const embeddedEnvironment = z.object({
 
 export type EmbeddedConfig = z.infer<typeof embeddedEnvironment>;
 
-/** Reads the configuration; throws an Error that names every wrong variable, one per line, without its value. */
-export function readEmbeddedConfig(environment: Readonly<Record<string, string | undefined>>): EmbeddedConfig {
-  const known = Object.keys(embeddedEnvironment.shape);
+const broker = /^[\w.-]{1,253}:\d{1,5}$/;
+const urlOf = (schemes: string, example: string) =>
+  z.string().regex(new RegExp(`^(${schemes})://\\S+$`), { error: `must be a URL like ${example}` });
+
+/** Where a cluster's servers are. Left out, `inkwell cluster` starts servers of its own. */
+const serverSettings = {
+  KAFKA_BROKERS: z
+    .string()
+    .transform((list) => list.split(',').map((one) => one.trim()))
+    .pipe(z.array(z.string().regex(broker, 'must be a list of host:port, separated by commas')).min(1))
+    .describe('Kafka: host:port of some brokers, separated by commas.'),
+  REDIS_URL: urlOf('rediss?', 'redis://host:6379').describe(
+    'Redis 7 or newer, with an append-only file and no eviction.',
+  ),
+  MONGO_URL: urlOf('mongodb(\\+srv)?', 'mongodb://host:27017').describe('MongoDB, or a server of its wire protocol.'),
+};
+
+const clusterSettings = {
+  INKWELL_NAMESPACE: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,40}$/, 'must be up to 41 of a-z, 0-9 and -, beginning with a letter')
+    .default('inkwell')
+    .describe('Begins the names of all topics, groups and keys, and names the database: to share servers.'),
+};
+
+const { INKWELL_DATA_DIR: _dataDir, ...sharedSettings } = embeddedEnvironment.shape;
+
+/** One process of a cluster: gateway, worker or recorder. */
+const serviceEnvironment = z.object({
+  ...sharedSettings,
+  ...serverSettings,
+  ...clusterSettings,
+  INKWELL_KEY_SECRET: z
+    .string()
+    .min(32, 'must have at least 32 characters')
+    .describe('Secret under which API keys are hashed, the same for all gateways: 32 random characters or more.'),
+});
+
+export type ServiceConfig = z.infer<typeof serviceEnvironment>;
+
+const clusterEnvironment = z.object({
+  ...embeddedEnvironment.shape,
+  ...clusterSettings,
+  KAFKA_BROKERS: serverSettings.KAFKA_BROKERS.optional(),
+  REDIS_URL: serverSettings.REDIS_URL.optional(),
+  MONGO_URL: serverSettings.MONGO_URL.optional(),
+});
+
+/** Of the command that starts a whole cluster on this machine. */
+export type ClusterConfig = z.infer<typeof clusterEnvironment>;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Throws an Error that names every wrong variable, one per line, without its value. */
+function read<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>, environment: Environment) {
+  const known = Object.keys(schema.shape);
   // An empty variable is how shells and compose files say "not set".
   const given = Object.fromEntries(known.map((name) => [name, environment[name] || undefined]));
-  const parsed = embeddedEnvironment.safeParse(given);
+  const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
+  const problems = parsed.error.issues.map(({ path, message }) => {
+    const name = String(path[0]);
+    return `  ${name}: ${given[name] === undefined ? 'must be set' : message}`;
+  });
   throw new Error(
     `The configuration is not valid. Mend these environment variables and start again:\n${problems.join('\n')}`,
   );
 }
 
+export const readEmbeddedConfig = (environment: Environment): EmbeddedConfig => read(embeddedEnvironment, environment);
+export const readServiceConfig = (environment: Environment): ServiceConfig => read(serviceEnvironment, environment);
+export const readClusterConfig = (environment: Environment): ClusterConfig => read(clusterEnvironment, environment);
+
+function describeSettings(shape: Record<string, z.ZodType>): string {
+  return Object.entries(shape)
+    .map(([name, schema]) => {
+      const fallback = schema.safeParse(undefined);
+      const value = fallback.success && fallback.data !== undefined ? String(fallback.data) : '';
+      return `# ${schema.description}\n${value === '' ? '# ' : ''}${name}=${value}\n`;
+    })
+    .join('\n');
+}
+
 /** The text of `.env.example`, so that it can never disagree with the schema. */
 export function renderEnvironmentExample(): string {
-  const entries = Object.entries(embeddedEnvironment.shape).map(([name, schema]) => {
-    const fallback = schema.safeParse(undefined);
-    const value = fallback.success && fallback.data !== undefined ? String(fallback.data) : '';
-    return `# ${schema.description}\n${value === '' ? '# ' : ''}${name}=${value}\n`;
-  });
-  return `# Every setting of the embedded edition with its default. Copy to .env and change what you need.\n\n${entries.join('\n')}`;
+  const { INKWELL_KEY_SECRET } = serviceEnvironment.shape;
+  return [
+    '# Every setting with its default. Copy to .env and change what you need.\n',
+    describeSettings(embeddedEnvironment.shape),
+    '# The cluster edition alone\n',
+    describeSettings({ ...serverSettings, ...clusterSettings, INKWELL_KEY_SECRET }),
+  ].join('\n');
 }

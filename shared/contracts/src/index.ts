@@ -1,7 +1,7 @@
 export type { ApiKeyRecord, Role } from './api-key.ts';
 export { roles } from './api-key.ts';
-export type { EmbeddedConfig } from './config.ts';
-export { readEmbeddedConfig, renderEnvironmentExample } from './config.ts';
+export type { ClusterConfig, EmbeddedConfig, ServiceConfig } from './config.ts';
+export { readClusterConfig, readEmbeddedConfig, readServiceConfig, renderEnvironmentExample } from './config.ts';
 export { renderErrorReference } from './error-reference.ts';
 export type { ErrorBody, ErrorCode, ErrorOptions, ErrorType } from './errors.ts';
 export { errorTable, InkwellError } from './errors.ts';

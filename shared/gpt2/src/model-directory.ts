@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { EmbeddedConfig } from '@inkwell/contracts';
-import { loadTokenizer, parseConfig, type Tokenizer } from '@inkwell/gpt2';
+import { parseConfig } from './config.ts';
+import { loadTokenizer } from './tokenizer/load-tokenizer.ts';
+import type { Tokenizer } from './tokenizer/tokenizer.ts';
 
-const bundled = fileURLToPath(new URL('../../../shared/gpt2/bundled/inkwell-small', import.meta.url));
+const bundled = fileURLToPath(new URL('../bundled/inkwell-small', import.meta.url));
 
 export interface LocalModel {
   id: string;
@@ -18,12 +19,19 @@ export interface LocalModel {
 
 const projectStartSeconds = Date.UTC(2026, 10, 23) / 1000;
 
+export interface ModelChoice {
+  /** A GPT-2 in Hugging Face layout; default: the bundled model. */
+  directory?: string;
+  /** Default: the name of the folder. */
+  id?: string;
+}
+
 /** Throws an Error that names the file and what is wrong with it. */
-export async function openModelDirectory(config: EmbeddedConfig): Promise<LocalModel> {
-  const directory = resolve(config.INKWELL_MODEL_DIR ?? bundled);
+export async function openModelDirectory(choice: ModelChoice): Promise<LocalModel> {
+  const directory = resolve(choice.directory ?? bundled);
   const { n_positions } = parseConfig(readConfig(directory));
   return {
-    id: config.INKWELL_MODEL_ID ?? basename(directory),
+    id: choice.id ?? basename(directory),
     directory,
     contextLength: n_positions,
     created: projectStartSeconds,
