@@ -19,11 +19,19 @@ export async function startMongo(): Promise<RunningService> {
   return { url, stop: async () => {}, kill: () => Promise.reject(new Error('The server at MONGO_URL is not ours.')) };
 }
 
-/** One that belongs to the caller alone, whatever `MONGO_URL` says: for tests that kill it. */
-export async function startOwnMongo(): Promise<RunningService> {
+export interface OwnMongoOptions {
+  /** Default: a new one under the system's temporary directory, removed by `stop`. */
+  directory?: string;
+  /** Default: any free one. Give the same again to come back after an end. */
+  port?: number;
+  ownGroup?: boolean;
+}
+
+/** One that belongs to the caller alone, whatever `MONGO_URL` says: for tests that end it, and for a cluster without a MongoDB. */
+export async function startOwnMongo(options: OwnMongoOptions = {}): Promise<RunningService> {
   const libraries = await mavenLibraries(join(home, 'pom.xml'), 'Or set MONGO_URL to a MongoDB that tests may use.');
-  const directory = await mkdtemp(join(tmpdir(), 'inkwell-mongo-'));
-  const port = await freePort();
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'inkwell-mongo-')));
+  const port = options.port ?? (await freePort());
   const flags = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx256m', '-cp', join(libraries, '*')];
   const child = await startChild({
     command: 'java',
@@ -31,12 +39,15 @@ export async function startOwnMongo(): Promise<RunningService> {
     directory,
     ready: /^READY /m,
     readyTimeoutMs: 60_000,
+    ownGroup: options.ownGroup,
   });
   return {
     url: `mongodb://127.0.0.1:${port}`,
+    pid: child.pid,
+    ended: child.ended,
     async stop() {
       await child.end('SIGTERM');
-      await rm(directory, { recursive: true, force: true });
+      if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
     },
     kill: () => child.end('SIGKILL'),
   };

@@ -15,6 +15,7 @@ export interface OwnRedisOptions {
   port?: number;
   /** When the append-only file is synced (default everysec, as in the compose file). */
   appendFsync?: 'always' | 'everysec';
+  ownGroup?: boolean;
 }
 
 /** The Redis at `REDIS_URL` if that is set, else one of our own. Share it: use key prefixes nobody else uses. */
@@ -25,7 +26,12 @@ export async function startRedis(): Promise<RunningService> {
 }
 
 /** A Redis that belongs to the caller alone, whatever `REDIS_URL` says: for tests that kill or configure it. */
-export async function startOwnRedis({ directory, port, appendFsync }: OwnRedisOptions = {}): Promise<RunningService> {
+export async function startOwnRedis({
+  directory,
+  port,
+  appendFsync,
+  ownGroup,
+}: OwnRedisOptions = {}): Promise<RunningService> {
   await ensureProgram({
     name: 'redis-server',
     versionFlag: '--version',
@@ -49,9 +55,12 @@ export async function startOwnRedis({ directory, port, appendFsync }: OwnRedisOp
     directory: home,
     ready: /Ready to accept connections/,
     readyTimeoutMs: 20_000,
+    ownGroup,
   });
   return {
     url: `redis://127.0.0.1:${listenPort}`,
+    pid: child.pid,
+    ended: child.ended,
     async stop() {
       await child.end('SIGTERM');
       if (directory === undefined) await rm(home, { recursive: true, force: true });

@@ -9,6 +9,10 @@ import { createServer } from 'node:net';
 export interface RunningService {
   /** As a client takes it. */
   readonly url: string;
+  /** Of the process, when it is ours. */
+  readonly pid?: number;
+  /** Resolves when the process has ended, however; never for a server that was only joined. */
+  readonly ended?: Promise<void>;
   /** Ends the server and removes what it stored, unless the directory was given. A server that was only joined goes on. */
   stop(): Promise<void>;
   /** Ends it as a power cut of the process would (SIGKILL); what it stored stays until `stop`. */
@@ -22,9 +26,13 @@ interface ChildOptions {
   /** What the server prints when it answers requests. */
   ready: RegExp;
   readyTimeoutMs: number;
+  /** In a process group of its own: a Ctrl-C in the terminal then does not end it before those who use it. */
+  ownGroup?: boolean;
 }
 
 export interface Child {
+  readonly pid: number;
+  readonly ended: Promise<void>;
   /** Sends the signal and waits for the end; SIGKILL follows when it takes longer than five seconds. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
@@ -32,8 +40,14 @@ export interface Child {
 /** How much of a server's output is kept for the message of a failed start, in characters. */
 const keptOutput = 4000;
 
-export async function startChild({ command, args, directory, ready, readyTimeoutMs }: ChildOptions): Promise<Child> {
-  const child = spawn(command, args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+export async function startChild(options: ChildOptions): Promise<Child> {
+  const { command, args, directory, ready, readyTimeoutMs, ownGroup } = options;
+  const child = spawn(command, args, {
+    cwd: directory,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: ownGroup ?? false,
+  });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const killWithParent = () => child.kill('SIGKILL');
   process.once('exit', killWithParent);
   child.once('exit', () => process.removeListener('exit', killWithParent));
@@ -43,7 +57,7 @@ export async function startChild({ command, args, directory, ready, readyTimeout
     await end(child, 'SIGKILL');
     throw new Error(`${command} did not start: ${error instanceof Error ? error.message : String(error)}`);
   }
-  return { end: (signal) => end(child, signal) };
+  return { pid: child.pid ?? 0, ended, end: (signal) => end(child, signal) };
 }
 
 function untilReady(child: ChildProcess, ready: RegExp, timeoutMs: number): Promise<void> {

@@ -1,10 +1,10 @@
 /** The engine process alone dies by SIGKILL while a client reads its stream: the stream just continues, on the same connection. */
-import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { InkwellProcess, testKey } from '../support/inkwell-process.ts';
+import { createEdition } from '../support/edition.ts';
+import { testKey } from '../support/inkwell-process.ts';
 import { collectStream, textOf } from '../support/sse.ts';
 
-const inkwell = new InkwellProcess();
+const inkwell = createEdition();
 beforeAll(async () => {
   await inkwell.start();
 });
@@ -20,14 +20,6 @@ const request = {
 };
 const headers = { authorization: `Bearer ${testKey}` };
 
-function enginePids(): number[] {
-  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
-  return rows
-    .map((row) => row.trim().split(/\s+/).map(Number))
-    .filter(([, parent]) => parent === inkwell.pid)
-    .map(([pid]) => pid ?? 0);
-}
-
 it('continues the stream, byte-equal, without the client reconnecting', async () => {
   const put = (id: string) => inkwell.request(`/v1/jobs/${id}`, { method: 'PUT', body: request });
   const follow = (id: string) =>
@@ -41,8 +33,8 @@ it('continues the stream, byte-equal, without the client reconnecting', async ()
   const watcher = await fetch(`${inkwell.url}/v1/jobs/rough/events`, { headers });
   for await (const chunk of watcher.body?.pipeThrough(new TextDecoderStream()) ?? []) {
     if (!killed && chunk.includes('job.delta')) {
-      const pids = enginePids();
-      expect(pids).toHaveLength(1);
+      const pids = inkwell.enginePids();
+      expect(pids).toHaveLength(inkwell.workers);
       for (const pid of pids) process.kill(pid, 'SIGKILL');
       killed = true;
     }

@@ -3,9 +3,9 @@
  * never seconds: it is read from the numbered start events of every job.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { InkwellProcess } from '../support/inkwell-process.ts';
+import { createEdition, type Edition, slotsPerWorker } from '../support/edition.ts';
 
-const inkwell = new InkwellProcess({ env: { INKWELL_BACKEND: 'null', INKWELL_NULL_PACE_MS: '5' } });
+const inkwell = createEdition({ env: { INKWELL_BACKEND: 'null', INKWELL_NULL_PACE_MS: '5' } });
 beforeAll(async () => {
   await inkwell.start();
 });
@@ -40,8 +40,8 @@ it('serves the small tenant between the large one’s jobs', { timeout: 180_000 
   const stillWaiting = rows.filter((job) => job.started_at > single.created_at).length;
   console.log(`waiting when it came: ${stillWaiting}, of them started before it: ${overtook}`);
   expect(stillWaiting, 'the large tenant still had work waiting').toBeGreaterThan(100);
-  // One turn of 128 tokens at 9 a job, and what was already on its way into the 32 slots.
-  expect(overtook).toBeLessThanOrEqual(Math.ceil(128 / 9) + 32);
+  // Per worker: one turn of 128 tokens at 9 a job, and what was already on its way into the slots.
+  expect(overtook).toBeLessThanOrEqual(inkwell.workers * (Math.ceil(128 / 9) + slotsPerWorker));
 });
 
 interface JobRow {
@@ -51,7 +51,7 @@ interface JobRow {
 }
 
 async function waitFor(
-  server: InkwellProcess,
+  server: Edition,
   id: string,
   key: string,
   first: JobRow | { status: string; started_at: number },

@@ -5,10 +5,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { InkwellProcess } from '../support/inkwell-process.ts';
+import { createEdition } from '../support/edition.ts';
 
 describe('a first start', () => {
-  const inkwell = new InkwellProcess({ makeKey: true });
+  const inkwell = createEdition({ makeKey: true });
   beforeAll(async () => {
     await inkwell.start();
   });
@@ -45,14 +45,14 @@ describe('a first start', () => {
   });
 
   it('refuses a second server on the same data directory and says why', async () => {
-    const second = new InkwellProcess({ env: { INKWELL_DATA_DIR: inkwell.dataDir }, makeKey: true });
+    const second = createEdition({ env: { INKWELL_DATA_DIR: inkwell.dataDir }, makeKey: true });
     await expect(second.start()).rejects.toThrow(/in use|already|another/i);
     await second.dispose();
   });
 });
 
 describe('the same request', () => {
-  const inkwell = new InkwellProcess();
+  const inkwell = createEdition();
   beforeAll(async () => {
     await inkwell.start();
   });

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
+import { startCommand } from '../support/edition.ts';
 
 const main = fileURLToPath(new URL('../../services/inkwell/src/main.ts', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'inkwell-refused-'));
@@ -14,10 +15,10 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 function start(env: Record<string, string>): { status: number | null; stderr: string } {
   const all = { ...process.env, PORT: '0', INKWELL_BACKEND: 'null', INKWELL_DATA_DIR: join(directory, 'data'), ...env };
-  const { error, status, stderr } = spawnSync(process.execPath, [main, 'serve'], {
+  const { error, status, stderr } = spawnSync(process.execPath, [main, ...startCommand], {
     env: all,
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 120_000,
   });
   expect(error, `it did not end by itself:\n${stderr}`).toBeUndefined();
   return { status, stderr };

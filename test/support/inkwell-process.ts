@@ -2,7 +2,7 @@
  * Starts the real product as its own process group on a free port and a temporary data directory, and kills it as rudely as a test asks.
  * Nothing of it outlives the test: `dispose` kills the group and removes the directory.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,6 +30,7 @@ export interface ReadyMessage {
 
 export class InkwellProcess {
   readonly dataDir: string;
+  readonly workers = 1;
   readonly #options: InkwellOptions;
   #child: ChildProcess | undefined;
   #output = '';
@@ -126,22 +127,42 @@ export class InkwellProcess {
     rmSync(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** Sends a request with the test key; a string body goes as it is, anything else as JSON. */
-  async request(
-    path: string,
-    init: { method?: string; body?: unknown; headers?: Record<string, string> } = {},
-  ): Promise<Response> {
-    const body =
-      init.body === undefined ? undefined : typeof init.body === 'string' ? init.body : JSON.stringify(init.body);
-    return fetch(this.url + path, {
-      method: init.method ?? (body === undefined ? 'GET' : 'POST'),
-      headers: {
-        authorization: `Bearer ${testKey}`,
-        ...(body ? { 'content-type': 'application/json' } : {}),
-        ...init.headers,
-      },
-      ...(body === undefined ? {} : { body }),
-      signal: AbortSignal.timeout(60_000),
-    });
+  enginePids(): number[] {
+    return childrenOf(this.pid);
   }
+
+  /** Sends a request with the test key; a string body goes as it is, anything else as JSON. */
+  request(path: string, init: RequestInput = {}): Promise<Response> {
+    return sendRequest(this.url + path, init);
+  }
+}
+
+export interface RequestInput {
+  method?: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+export function sendRequest(url: string, init: RequestInput = {}): Promise<Response> {
+  const body =
+    init.body === undefined ? undefined : typeof init.body === 'string' ? init.body : JSON.stringify(init.body);
+  return fetch(url, {
+    method: init.method ?? (body === undefined ? 'GET' : 'POST'),
+    headers: {
+      authorization: `Bearer ${testKey}`,
+      ...(body ? { 'content-type': 'application/json' } : {}),
+      ...init.headers,
+    },
+    ...(body === undefined ? {} : { body }),
+    signal: AbortSignal.timeout(60_000),
+  });
+}
+
+/** Processes whose parent this is. */
+export function childrenOf(parent: number): number[] {
+  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
+  return rows
+    .map((row) => row.trim().split(/\s+/).map(Number))
+    .filter(([, its]) => its === parent)
+    .map(([pid]) => pid ?? 0);
 }

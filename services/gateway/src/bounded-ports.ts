@@ -49,5 +49,6 @@ export function boundPorts(ports: GatewayPorts, timeoutMs: number): GatewayPorts
     jobBus: bound('jobBus', ports.jobBus, timeoutMs),
     keyStore: bound('keyStore', ports.keyStore, timeoutMs),
     idempotencyStore: bound('idempotencyStore', ports.idempotencyStore, timeoutMs),
+    workerRegistry: bound('workerRegistry', ports.workerRegistry, timeoutMs),
   };
 }

@@ -1,7 +1,16 @@
 /** What every part of the gateway may use. Built once by `createGateway`; nothing here is global. */
 import type { Tokenizer } from '@inkwell/gpt2';
 import type { Logger, Metrics } from '@inkwell/observability';
-import type { Clock, IdempotencyStore, JobBus, JobStore, KeyStore, Lease, ResultStream } from '@inkwell/ports';
+import type {
+  Clock,
+  IdempotencyStore,
+  JobBus,
+  JobStore,
+  KeyStore,
+  Lease,
+  ResultStream,
+  WorkerRegistry,
+} from '@inkwell/ports';
 import type { GatewayConfig } from './config.ts';
 import type { Readers } from './delivery/readers.ts';
 import type { Caution } from './jobs/caution.ts';
@@ -14,6 +23,7 @@ export interface GatewayPorts {
   jobBus: JobBus;
   keyStore: KeyStore;
   idempotencyStore: IdempotencyStore;
+  workerRegistry: WorkerRegistry;
 }
 
 export interface ServedModel {

@@ -4,3 +4,4 @@ export { issueApiKey } from './auth/issue-api-key.ts';
 export type { GatewayConfig } from './config.ts';
 export type { GatewayPorts, ServedModel, WorkerStats } from './context.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+export { type WorkersView, watchWorkers } from './workers-view.ts';

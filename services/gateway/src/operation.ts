@@ -9,10 +9,10 @@ import type { Caller } from './auth/caller.ts';
 import type { GatewayContext } from './context.ts';
 
 /**
- * `open` needs no key; `superuser` needs a superuser's; `monitor` needs an operator's key, or none from this
+ * `open` needs no key; `superuser` needs a superuser's; `operator` an operator's or superuser's; `monitor` needs an operator's key, or none from this
  * machine itself.
  */
-export type Access = 'open' | 'key' | 'superuser' | 'monitor';
+export type Access = 'open' | 'key' | 'superuser' | 'operator' | 'monitor';
 
 export interface Call<P = unknown, Q = unknown, B = unknown> {
   readonly request: IncomingMessage;

@@ -49,6 +49,8 @@ export async function composeEmbedded(
     const worker = createWorker({
       ...parts,
       onLoading,
+      registry: store.workerRegistry,
+      model: model.id,
       engine: {
         backend: config.INKWELL_BACKEND,
         modelDir: model.directory,

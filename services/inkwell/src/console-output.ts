@@ -24,7 +24,7 @@ export interface ConsoleOutput {
 const shellQuote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** A line that works when pasted: reads the key from where it is instead of showing it. */
-function curlLine(info: Pick<ReadyInfo, 'url' | 'model' | 'apiKeyFile'>): string {
+export function curlLine(info: Pick<ReadyInfo, 'url' | 'model' | 'apiKeyFile'>): string {
   const key = info.apiKeyFile ? `$(cat ${shellQuote(info.apiKeyFile)})` : '$INKWELL_KEY';
   const body = JSON.stringify({ model: info.model, prompt: 'The old house stood', max_tokens: 60 });
   return `curl -s ${info.url}/v1/completions -H "Authorization: Bearer ${key}" -H 'Content-Type: application/json' -d ${shellQuote(body)}`;

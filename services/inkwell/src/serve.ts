@@ -2,6 +2,7 @@
 import { readEmbeddedConfig } from '@inkwell/contracts';
 import { composeEmbedded, type EmbeddedEdition } from './compose-embedded.ts';
 import { type ConsoleOutput, jsonOutput, textOutput } from './console-output.ts';
+import { untilStopAsked } from './until-stop-asked.ts';
 
 export interface ServeOptions {
   json: boolean;
@@ -15,7 +16,7 @@ export async function serve({ json, version, environment }: ServeOptions): Promi
   const write = (line: string) => process.stdout.write(`${line}\n`);
   const output = json ? jsonOutput(write) : textOutput(write);
   const config = readEmbeddedConfig(environment);
-  const stopAsked = untilStopAsked(output);
+  const stopAsked = untilStopAsked(() => output.stopping());
   output.progress('opening the store …');
   const edition = await composeEmbedded(config, version, everyTenth(output));
   try {
@@ -47,22 +48,4 @@ function announce(
 ): void {
   const backend = engine ? `${engine.name} on ${engine.device}, ${engine.threads} threads` : 'none';
   output.ready({ url, model: modelId, backend, dataDir, apiKeyFile, newApiKey, tookMs });
-}
-
-/** One Ctrl-C arrives several times: from the terminal, and again from npm, which passes it on. */
-const sameKeyPressMs = 1000;
-
-/** The first signal asks to stop; another one, pressed later, ends the process at once, which loses nothing either. */
-function untilStopAsked(output: ConsoleOutput): Promise<'stop'> {
-  return new Promise((resolve) => {
-    let askedAt: number | undefined;
-    const onSignal = () => {
-      if (askedAt !== undefined && performance.now() - askedAt > sameKeyPressMs) process.exit(130);
-      if (askedAt !== undefined) return;
-      askedAt = performance.now();
-      output.stopping();
-      resolve('stop');
-    };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
-  });
 }

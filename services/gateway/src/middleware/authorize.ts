@@ -8,7 +8,7 @@ export function authorize(caller: Caller, access: Access): void {
   if (access === 'superuser' && caller.role !== 'superuser') {
     throw new InkwellError('insufficient_scope', { message: 'This needs an API key of a superuser.' });
   }
-  if (access === 'monitor' && caller.role === 'user') {
+  if ((access === 'operator' || access === 'monitor') && caller.role === 'user') {
     throw new InkwellError('insufficient_scope', { message: 'This needs an API key of an operator.' });
   }
 }

@@ -25,6 +25,8 @@ import { getModel } from './models/get-model.ts';
 import { listModels } from './models/list-models.ts';
 import { detokenize } from './tokens/detokenize.ts';
 import { tokenize } from './tokens/tokenize.ts';
+import { drainWorker, resumeWorker } from './workers/ask-worker.ts';
+import { listWorkers } from './workers/list-workers.ts';
 
 export const operations: readonly Operation[] = [
   createCompletion,
@@ -43,6 +45,9 @@ export const operations: readonly Operation[] = [
   createKey,
   listKeys,
   revokeKey,
+  listWorkers,
+  drainWorker,
+  resumeWorker,
   ping,
   status,
   liveness,

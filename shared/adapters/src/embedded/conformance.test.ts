@@ -13,6 +13,7 @@ import {
   leaseConformance,
   resultStreamConformance,
   resultStreamFollowConformance,
+  workerRegistryConformance,
 } from '@inkwell/ports/conformance';
 import { openEmbeddedStore } from './index.ts';
 
@@ -42,3 +43,4 @@ keyStoreConformance(makeAdapter);
 leaseConformance(makeAdapter);
 resultStreamConformance(makeAdapter);
 resultStreamFollowConformance(makeAdapter);
+workerRegistryConformance(makeAdapter);

@@ -2,7 +2,16 @@
  * The embedded edition's ports over one SQLite file. One process owns the directory; what any port acknowledged survives kill -9. Use it on
  * a local disk only.
  */
-import type { Clock, IdempotencyStore, JobBus, JobStore, KeyStore, Lease, ResultStream } from '@inkwell/ports';
+import type {
+  Clock,
+  IdempotencyStore,
+  JobBus,
+  JobStore,
+  KeyStore,
+  Lease,
+  ResultStream,
+  WorkerRegistry,
+} from '@inkwell/ports';
 import { type Database, openDatabase, type StoreLog } from './database.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
 import { createJobBus } from './job-bus.ts';
@@ -11,6 +20,7 @@ import { createKeyStore } from './key-store.ts';
 import { createLease } from './lease.ts';
 import { createResultStream } from './result-stream.ts';
 import { prune } from './retention.ts';
+import { createWorkerRegistry } from './worker-registry.ts';
 
 export type { StoreLog } from './database.ts';
 
@@ -28,6 +38,7 @@ export interface EmbeddedStore {
   jobBus: JobBus;
   keyStore: KeyStore;
   idempotencyStore: IdempotencyStore;
+  workerRegistry: WorkerRegistry;
   /** Removes jobs finished before then (Unix ms) with their events, and idempotency keys past their time. Answers the jobs removed. */
   prune(beforeMs: number): Promise<number>;
   /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
@@ -48,6 +59,7 @@ function assemble(database: Database, clock: Clock, log: StoreLog | undefined): 
     jobBus: createJobBus(database, clock, log),
     keyStore: createKeyStore(database),
     idempotencyStore: createIdempotencyStore(database, clock),
+    workerRegistry: createWorkerRegistry(clock),
     prune: (beforeMs) => prune(database, clock, beforeMs),
     close: () => database.close(),
   };

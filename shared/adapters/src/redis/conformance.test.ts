@@ -6,6 +6,7 @@ import {
   leaseConformance,
   resultStreamConformance,
   resultStreamFollowConformance,
+  workerRegistryConformance,
 } from '@inkwell/ports/conformance';
 import { startRedis } from '../../../../infra/services/redis.ts';
 import { openRedisStore } from './index.ts';
@@ -28,3 +29,4 @@ idempotencyStoreConformance(makeAdapter);
 leaseConformance(makeAdapter);
 resultStreamConformance(makeAdapter);
 resultStreamFollowConformance(makeAdapter);
+workerRegistryConformance(makeAdapter);

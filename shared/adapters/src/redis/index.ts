@@ -3,12 +3,13 @@
  * acknowledged is as durable as the server's `appendfsync`: with `always` it survives the death of Redis and a power cut, with `everysec`
  * these may take the last two seconds or so (ADR 6 says what follows from that).
  */
-import type { IdempotencyStore, Lease, ResultStream } from '@inkwell/ports';
+import type { IdempotencyStore, Lease, ResultStream, WorkerRegistry } from '@inkwell/ports';
 import { connectRedis, type RedisLog } from './connection.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
 import { keyspace } from './keyspace.ts';
 import { createLease } from './lease.ts';
 import { createResultStream } from './result-stream.ts';
+import { createWorkerRegistry } from './worker-registry.ts';
 
 export interface RedisStoreOptions {
   /** `redis://` or `rediss://`, credentials included; never logged. */
@@ -27,6 +28,7 @@ export interface RedisStore {
   resultStream: ResultStream;
   lease: Lease;
   idempotencyStore: IdempotencyStore;
+  workerRegistry: WorkerRegistry;
   /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
   close(): Promise<void>;
 }
@@ -45,6 +47,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     resultStream: createResultStream(connection, keys, retentionMs),
     lease: createLease(connection, keys, retentionMs),
     idempotencyStore: createIdempotencyStore(connection, keys),
+    workerRegistry: createWorkerRegistry(connection, keys),
     close: () => connection.close(),
   };
 }

@@ -12,6 +12,10 @@ export interface Keyspace {
   bell(key: JobKey): string;
   /** Sorted set of the jobs whose lease somebody has, by when it runs out (Unix ms of the server). */
   leases: string;
+  /** Hash: what a worker said last, and what is asked of it. */
+  worker(id: string): string;
+  /** Set: ids of all workers, some of which may be gone. */
+  workers: string;
   /** Hash: one remembered request. */
   request(tenant: string, key: string): string;
 }
@@ -22,6 +26,8 @@ export function keyspace(prefix: string): Keyspace {
     events: (key) => `${prefix}{${key}}:events`,
     bell: (key) => `${prefix}{${key}}:bell`,
     leases: `${prefix}leases`,
+    worker: (id) => `${prefix}worker:${id}`,
+    workers: `${prefix}workers`,
     request: (tenant, key) => `${prefix}request:${JSON.stringify([tenant, key])}`,
   };
 }

@@ -35,3 +35,4 @@ export {
   tokenizationSchema,
   tokenizeRequestSchema,
 } from './tokens.ts';
+export { type WorkerResource, workerIdSchema, workerListSchema, workerSchema } from './worker.ts';

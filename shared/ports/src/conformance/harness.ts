@@ -9,6 +9,7 @@ import type { JobStore } from '../job-store.ts';
 import type { KeyStore } from '../key-store.ts';
 import type { Lease } from '../lease.ts';
 import type { ResultStream } from '../result-stream.ts';
+import type { WorkerRegistry } from '../worker-registry.ts';
 
 interface Ports {
   jobStore: JobStore;
@@ -17,6 +18,7 @@ interface Ports {
   jobBus: JobBus;
   keyStore: KeyStore;
   idempotencyStore: IdempotencyStore;
+  workerRegistry: WorkerRegistry;
 }
 
 /** The ports a suite needs, all over the same data, and what the test bench must provide. */

@@ -9,3 +9,4 @@ export { keyStoreConformance } from './key-store.ts';
 export { leaseConformance } from './lease.ts';
 export { resultStreamConformance } from './result-stream.ts';
 export { resultStreamFollowConformance } from './result-stream-follow.ts';
+export { workerRegistryConformance } from './worker-registry.ts';

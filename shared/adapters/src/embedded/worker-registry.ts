@@ -1,0 +1,42 @@
+/** WorkerRegistry inside one process: its workers are gone when it is, so nothing needs to be kept. */
+import type { Clock, WorkerEntry, WorkerRegistry } from '@inkwell/ports';
+
+export function createWorkerRegistry(clock: Clock): WorkerRegistry {
+  const workers = new Map<string, WorkerEntry & { until: number }>();
+
+  const living = (id: string) => {
+    const worker = workers.get(id);
+    if (worker === undefined || worker.until > clock.now()) return worker;
+    workers.delete(id);
+    return undefined;
+  };
+
+  return {
+    async heartbeat(report, ttlMs) {
+      const now = clock.now();
+      const wish = living(report.id)?.wish ?? 'run';
+      workers.set(report.id, { ...report, seenAt: now, wish, until: now + ttlMs });
+      return wish;
+    },
+
+    async leave(id) {
+      workers.delete(id);
+    },
+
+    async list() {
+      const ids = [...workers.keys()].sort();
+      return ids.flatMap((id) => {
+        const worker = living(id);
+        if (worker === undefined) return [];
+        const { until: _, ...entry } = worker;
+        return [entry];
+      });
+    },
+
+    async ask(id, wish) {
+      const worker = living(id);
+      if (worker !== undefined) worker.wish = wish;
+      return worker !== undefined;
+    },
+  };
+}
