@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,13 @@ import { freePort, type RunningService, startChild } from './running-service.ts'
 const run = promisify(execFile);
 const home = fileURLToPath(new URL('./kafka-server/', import.meta.url));
 
+export interface OwnKafkaOptions {
+  /** Default: a new one under the system's temporary directory, removed by `stop`. */
+  directory?: string;
+  /** Default: any free one. Give the same again, with the directory, to come back after `kill`. */
+  port?: number;
+}
+
 /** `url` is a list of brokers, `host:port,…`. Share it: use topic and group names nobody else uses. */
 export async function startKafka(): Promise<RunningService> {
   const url = process.env.KAFKA_BROKERS;
@@ -23,18 +31,23 @@ export async function startKafka(): Promise<RunningService> {
 }
 
 /** One that belongs to the caller alone, whatever `KAFKA_BROKERS` says: for tests that kill it. */
-export async function startOwnKafka(): Promise<RunningService> {
+export async function startOwnKafka(options: OwnKafkaOptions = {}): Promise<RunningService> {
   const libraries = await mavenLibraries(join(home, 'pom.xml'), 'Or set KAFKA_BROKERS to a Kafka that tests may use.');
-  const directory = await mkdtemp(join(tmpdir(), 'inkwell-kafka-'));
-  const [port, controllerPort] = [await freePort(), await freePort()];
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'inkwell-kafka-')));
+  const removeDirectory = async () => {
+    if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
+  };
+  const [port, controllerPort] = [options.port ?? (await freePort()), await freePort()];
   const properties = join(directory, 'server.properties');
   const logging = `-Dlog4j2.configurationFile=${join(home, 'log4j2.properties')}`;
   const java = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', logging, '-cp', join(libraries, '*')];
   try {
     await writeFile(properties, render(serverProperties(directory, port, controllerPort)));
-    const clusterId = randomBytes(16).toString('base64url');
-    const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, '--ignore-formatted'];
-    await run('java', ['-Xmx128m', ...java, ...format], { timeout: 60_000 });
+    if (!existsSync(join(directory, 'logs', 'meta.properties'))) {
+      const clusterId = randomBytes(16).toString('base64url');
+      const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
+      await run('java', ['-Xmx128m', ...java, ...format], { timeout: 60_000 });
+    }
     const child = await startChild({
       command: 'java',
       args: ['-Xmx256m', ...java, 'kafka.Kafka', properties],
@@ -46,12 +59,12 @@ export async function startOwnKafka(): Promise<RunningService> {
       url: `127.0.0.1:${port}`,
       async stop() {
         await child.end('SIGTERM');
-        await rm(directory, { recursive: true, force: true });
+        await removeDirectory();
       },
       kill: () => child.end('SIGKILL'),
     };
   } catch (error) {
-    await rm(directory, { recursive: true, force: true });
+    await removeDirectory();
     throw error;
   }
 }
@@ -84,6 +97,7 @@ function serverProperties(directory: string, port: number, controllerPort: numbe
     'transaction.state.log.num.partitions': 4,
     'share.coordinator.state.topic.num.partitions': 4,
     'group.initial.rebalance.delay.ms': 0,
+    'group.min.session.timeout.ms': 500,
     'group.coordinator.append.linger.ms': 0,
     'num.network.threads': 2,
     'num.io.threads': 2,

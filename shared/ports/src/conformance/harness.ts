@@ -3,6 +3,7 @@
  * and after, so a store that already holds other jobs passes as well.
  */
 import { randomUUID } from 'node:crypto';
+import type { FactLog } from '../fact-log.ts';
 import type { IdempotencyStore } from '../idempotency-store.ts';
 import type { JobBus } from '../job-bus.ts';
 import type { JobStore } from '../job-store.ts';
@@ -16,6 +17,7 @@ interface Ports {
   resultStream: ResultStream;
   lease: Lease;
   jobBus: JobBus;
+  factLog: FactLog;
   keyStore: KeyStore;
   idempotencyStore: IdempotencyStore;
   workerRegistry: WorkerRegistry;

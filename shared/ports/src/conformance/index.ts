@@ -1,3 +1,4 @@
+export { factLogConformance } from './fact-log.ts';
 export type { Adapter, MakeAdapter } from './harness.ts';
 export { idempotencyStoreConformance } from './idempotency-store.ts';
 export { jobBusConformance } from './job-bus.ts';

@@ -1,6 +1,7 @@
 /** Jobs, events and messages for the suites: complete, valid and different where a test says so. */
 import { randomUUID } from 'node:crypto';
 import {
+  type Fact,
   type JobKey,
   type JobMessage,
   type JobOutcome,
@@ -94,4 +95,9 @@ export function message(tenant: string, id = `job_${randomUUID()}`): JobMessage 
     createdAt: 1_700_000_000_000,
     deadlineAt: null,
   };
+}
+
+export function fact(subject: string, changes: Partial<Fact> = {}): Fact {
+  const base = { version: 1, id: randomUUID(), kind: 'job.ended', at: 1_700_000_000_000, body: {} } as const;
+  return { ...base, subject, ...changes };
 }
