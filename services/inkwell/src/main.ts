@@ -1,7 +1,6 @@
 /** Entry of the `inkwell` command: reads the arguments, runs the command, turns any failure into one clear message and exit code 1. */
 import { readFileSync } from 'node:fs';
 import { parseCommand, usage } from './args.ts';
-import { runClusterCommand } from './cluster/command.ts';
 import { serve } from './serve.ts';
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -10,7 +9,10 @@ async function main(argv: readonly string[]): Promise<void> {
   else if (command.name === 'version') process.stdout.write(`${readVersion()}\n`);
   else if (command.name === 'serve')
     await serve({ json: command.json, version: readVersion(), environment: process.env });
-  else await runClusterCommand(command, process.env);
+  else {
+    const { runClusterCommand } = await import('./cluster/command.ts');
+    await runClusterCommand(command, process.env);
+  }
 }
 
 function readVersion(): string {

@@ -96,6 +96,9 @@ const serviceEnvironment = z.object({
   ...sharedSettings,
   ...serverSettings,
   ...clusterSettings,
+  INKWELL_PROBE_PORT: wholeNumber(0, 65_535)
+    .default(9464)
+    .describe('Port of a worker or recorder for /metrics and /health/readiness; 0 takes any free one.'),
   INKWELL_KEY_SECRET: z
     .string()
     .min(32, 'must have at least 32 characters')
@@ -149,11 +152,11 @@ function describeSettings(shape: Record<string, z.ZodType>): string {
 
 /** The text of `.env.example`, so that it can never disagree with the schema. */
 export function renderEnvironmentExample(): string {
-  const { INKWELL_KEY_SECRET } = serviceEnvironment.shape;
+  const { INKWELL_KEY_SECRET, INKWELL_PROBE_PORT } = serviceEnvironment.shape;
   return [
     '# Every setting with its default. Copy to .env and change what you need.\n',
     describeSettings(embeddedEnvironment.shape),
     '# The cluster edition alone\n',
-    describeSettings({ ...serverSettings, ...clusterSettings, INKWELL_KEY_SECRET }),
+    describeSettings({ ...serverSettings, ...clusterSettings, INKWELL_PROBE_PORT, INKWELL_KEY_SECRET }),
   ].join('\n');
 }
