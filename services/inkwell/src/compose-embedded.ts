@@ -55,6 +55,8 @@ export async function composeEmbedded(
         backend: config.INKWELL_BACKEND,
         modelDir: model.directory,
         threads: config.INKWELL_THREADS,
+        quantization: config.INKWELL_QUANTIZATION,
+        wideVectors: config.INKWELL_WIDE_VECTORS === 'auto',
         nullPaceMs: config.INKWELL_NULL_PACE_MS,
         maxSequences,
       },

@@ -46,6 +46,8 @@ function announce(
   engine: Awaited<EmbeddedEdition['ready']>,
   tookMs: number,
 ): void {
-  const backend = engine ? `${engine.name} on ${engine.device}, ${engine.threads} threads` : 'none';
+  const backend = engine
+    ? `${engine.name} on ${engine.device}, weights ${engine.quantization === 'none' ? 'f32' : engine.quantization}, ${engine.threads} threads`
+    : 'none';
   output.ready({ url, model: modelId, backend, dataDir, apiKeyFile, newApiKey, tookMs });
 }

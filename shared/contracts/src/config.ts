@@ -48,6 +48,18 @@ const embeddedEnvironment = z.object({
   INKWELL_THREADS: wholeNumber(0, 64)
     .default(0)
     .describe('Threads of the wasm backend; 0 = one per core, at most four.'),
+  INKWELL_QUANTIZATION: z
+    .enum(['auto', 'none', 'int8'])
+    .default('auto')
+    .describe(
+      'How weights are kept: none (32-bit floats), int8, or auto: int8 where the model allows it. Workers of one model must agree.',
+    ),
+  INKWELL_WIDE_VECTORS: z
+    .enum(['auto', 'off'])
+    .default('auto')
+    .describe(
+      'auto joins WebAssembly vectors to 256 bits where that was tried and tests itself right; off never does.',
+    ),
   INKWELL_NULL_PACE_MS: wholeNumber(0, 60_000).default(0).describe('Milliseconds a step of the null backend takes.'),
   INKWELL_MAX_QUEUED: wholeNumber(1, 10_000_000).default(20_000).describe('Most jobs waiting; beyond it 503.'),
   INKWELL_MAX_QUEUED_PER_TENANT: wholeNumber(1, 10_000_000)

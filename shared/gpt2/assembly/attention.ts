@@ -95,7 +95,7 @@ function scoreKeys(q: usize, key: usize, count: i32, rowBytes: usize, width: i32
   }
 }
 
-function largest(scores: usize, count: i32): f32 {
+export function largest(scores: usize, count: i32): f32 {
   let max = -f32.MAX_VALUE;
   for (let i = 0; i < count; i++) {
     const s = load<f32>(scores + (<usize>i << 2));
@@ -105,7 +105,7 @@ function largest(scores: usize, count: i32): f32 {
 }
 
 /** Turns scores[0 … count) into e^(score - max), pads to a multiple of 4 with what adds nothing, returns the sum. */
-function exponentiate(scores: usize, count: i32, max: f32): f32 {
+export function exponentiate(scores: usize, count: i32, max: f32): f32 {
   const padded = (count + 3) & ~3;
   for (let i = count; i < padded; i++) store<f32>(scores + (<usize>i << 2), -f32.MAX_VALUE);
   const maxima = splat(max);

@@ -51,7 +51,7 @@ describe.each(MODELS)('parity with transformers: %s', (name) => {
 
   beforeAll(async () => {
     expected = JSON.parse(await readFile(join(directory, 'expected.json'), 'utf8'));
-    model = await loadModel(directory, { threads: 2 });
+    model = await loadModel(directory, { threads: 2, quantization: 'none' });
   });
   afterAll(async () => {
     await model.backend.dispose();

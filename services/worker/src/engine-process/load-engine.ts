@@ -42,6 +42,8 @@ export async function loadEngine(config: EngineConfig, onPercent: (percent: numb
       said = percent;
     },
     ...(config.threads > 0 && { threads: config.threads }),
+    ...(config.quantization !== undefined && { quantization: config.quantization }),
+    ...(config.wideVectors !== undefined && { wideVectors: config.wideVectors }),
     ...(config.blockCount !== undefined && { blockCount: config.blockCount }),
   });
   return { engine: new Engine(backend, tokenizer, limits), info: backend.info };

@@ -16,6 +16,10 @@ export interface EngineConfig {
   modelDir: string;
   /** 0 = the backend's choice. */
   threads: number;
+  /** How weights are kept; left out, the backend's choice. All workers that serve one model must agree, or a job that moves changes. */
+  quantization?: 'auto' | 'none' | 'int8';
+  /** False keeps kernels at 128-bit vectors. */
+  wideVectors?: boolean;
   /** Milliseconds a step of the null backend takes. */
   nullPaceMs: number;
   /** KV blocks; left out, the backend's choice. */

@@ -7,23 +7,40 @@ import type { ModelBackend, ModelBackendInfo, StepBatch } from '@inkwell/ports';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Gpt2Config } from '../../config.ts';
 import { ModelError } from '../../errors.ts';
-import { type Gpt2Weights, gpt2 } from '../../model.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
-import { type LoadProgress, loadWeights, weightBytes } from './load-weights.ts';
-import type { KvCache, Workshop } from './ops.ts';
-import { stepTensors } from './step-tensors.ts';
-import { type TfjsRuntime, tfjsRuntime } from './tfjs-runtime.ts';
+import type { LoadProgress } from './checkpoint-reader.ts';
+import { createFloatRunner, floatBlockBytes, floatWeightBytes } from './float-runner.ts';
+import type { ModelRunner } from './model-runner.ts';
+import {
+  createQuantizedRunner,
+  quantizationObstacle,
+  quantizedBlockBytes,
+  quantizedWeightBytes,
+} from './quantized/runner.ts';
+import { checkStep } from './step-tensors.ts';
+import { tfjsRuntime } from './tfjs-runtime.ts';
 import { createThreadPool, defaultThreads, type ThreadPool } from './thread-pool.ts';
 
 export interface TfjsWasmOptions {
+  /** Weights as 32-bit floats or as 8-bit integers; `auto`, the default, is int8 where the model allows it. */
+  readonly quantization?: 'auto' | 'none' | 'int8';
   /** Threads including the main one; as many as there are cores, at most 4, by default. */
   readonly threads?: number;
-  /** Positions per KV block; 16 by default. */
+  /** False keeps vectors at 128 bits where the engine could join them to 256 (see compile-kernels.ts). Per process. */
+  readonly wideVectors?: boolean;
+  /** Positions per KV block; 16 by default, a multiple of 4 for int8. */
   readonly blockSize?: number;
   /** KV blocks in all; by default enough for 16 sequences of full length, but no more than 512 MiB unless one needs it. */
   readonly blockCount?: number;
   readonly onProgress?: (progress: LoadProgress) => void;
 }
+
+/** What a kind of weights costs, and who computes with them. */
+const KINDS = {
+  none: { weightBytes: floatWeightBytes, blockBytes: floatBlockBytes, createRunner: createFloatRunner },
+  int8: { weightBytes: quantizedWeightBytes, blockBytes: quantizedBlockBytes, createRunner: createQuantizedRunner },
+} as const;
+type Kind = keyof typeof KINDS;
 
 const DEFAULT_SEQUENCES = 16;
 const DEFAULT_CACHE_BYTES = 2 ** 29;
@@ -38,21 +55,15 @@ function refuseUnlessCount(options: Readonly<Record<string, number>>): void {
   }
 }
 
-/** Bytes of one KV block over all layers. */
-function blockBytes(config: Gpt2Config, blockSize: number): number {
-  return 2 * config.n_layer * blockSize * config.n_embd * 4;
-}
-
-function defaultBlockCount(config: Gpt2Config, blockSize: number): number {
+function defaultBlockCount(config: Gpt2Config, blockSize: number, bytesPerBlock: number): number {
   const perSequence = Math.ceil(config.n_positions / blockSize);
-  const affordable = Math.floor(DEFAULT_CACHE_BYTES / blockBytes(config, blockSize));
+  const affordable = Math.floor(DEFAULT_CACHE_BYTES / bytesPerBlock);
   return Math.max(perSequence, Math.min(DEFAULT_SEQUENCES * perSequence, affordable));
 }
 
 /** The heap cannot say that it is full: an allocation that does not fit would overwrite what is there. */
-function refuseIfTooLarge(config: Gpt2Config, blockSize: number, blockCount: number): void {
-  const cacheBytes = blockCount * blockBytes(config, blockSize);
-  const neededBytes = weightBytes(config) + cacheBytes + HEAP_RESERVE_BYTES + tf.memory().numBytes;
+function refuseIfTooLarge(weightBytes: number, cacheBytes: number, blockCount: number): void {
+  const neededBytes = weightBytes + cacheBytes + HEAP_RESERVE_BYTES + tf.memory().numBytes;
   if (neededBytes <= HEAP_BYTES) return;
   const gib = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
   throw new ModelError(
@@ -71,62 +82,28 @@ function refuseIfStepTooLarge(config: Gpt2Config, batch: StepBatch): void {
   }
 }
 
-function createCaches(config: Gpt2Config, blockSize: number, blockCount: number): KvCache[] {
-  const shape: [number, number, number, number] = [blockCount, config.n_head, blockSize, config.n_embd / config.n_head];
-  return Array.from({ length: config.n_layer }, () => ({ keys: tf.zeros(shape), values: tf.zeros(shape) }));
-}
-
-function createWorkshop(config: Gpt2Config, pool: ThreadPool, runtime: TfjsRuntime): Workshop {
-  return {
-    control: pool.control,
-    threads: pool.threads,
-    sums: tf.zeros([pool.threads, runtime.kernels.linearScratchBytes() / 4]),
-    scores: tf.zeros([pool.threads, Math.ceil(config.n_positions / 4) * 4]),
-  };
-}
-
-/** The rows of a tensor [n, width], copied out of the heap. */
-function copyRows(runtime: TfjsRuntime, matrix: tf.Tensor2D): Float32Array[] {
-  const [rows, width] = matrix.shape;
-  const start = runtime.backend.getMemoryOffset(matrix.dataId);
-  return Array.from({ length: rows }, (_, row) =>
-    new Float32Array(runtime.memory.buffer, start + row * width * 4, width).slice(),
-  );
-}
-
-interface Parts {
-  readonly config: Gpt2Config;
-  readonly runtime: TfjsRuntime;
-  readonly pool: ThreadPool;
-  readonly weights: Gpt2Weights;
-  readonly caches: readonly KvCache[];
-  readonly workshop: Workshop;
-}
-
-function assemble(info: ModelBackendInfo, parts: Parts): ModelBackend {
-  const { config, runtime, pool, weights, caches, workshop } = parts;
+function assemble(info: ModelBackendInfo, config: Gpt2Config, pool: ThreadPool, runner: ModelRunner): ModelBackend {
   let disposed = false;
   return {
     info,
     async forward(batch: StepBatch): Promise<Float32Array[]> {
       if (disposed) throw new Error('the model backend was disposed');
+      checkStep(batch, info);
       refuseIfStepTooLarge(config, batch);
-      // Only the tensor leaves the tidy: it would search returned arrays for tensors, element by element.
-      const logits = tf.tidy(() => {
-        const step = stepTensors(batch, info);
-        return gpt2(workshop, weights, caches, step, tf.tensor1d(batch.logitsRows, 'int32'));
-      });
-      const rows = copyRows(runtime, logits);
-      logits.dispose();
-      return rows;
+      return runner.forward(batch);
     },
     async dispose(): Promise<void> {
       if (disposed) return;
       disposed = true;
       await pool.dispose();
-      tf.dispose([weights, caches, workshop] as unknown as tf.TensorContainer);
+      runner.dispose();
     },
   };
+}
+
+function kindOf(quantization: TfjsWasmOptions['quantization'], config: Gpt2Config, blockSize: number): Kind {
+  if (quantization === 'none' || quantization === 'int8') return quantization;
+  return quantizationObstacle(config, blockSize) === undefined ? 'int8' : 'none';
 }
 
 /**
@@ -139,24 +116,32 @@ export async function createTfjsWasmBackend(
   options: TfjsWasmOptions = {},
 ): Promise<ModelBackend> {
   const { threads = defaultThreads(), blockSize = 16, onProgress = () => {} } = options;
-  const blockCount = options.blockCount ?? defaultBlockCount(config, blockSize);
-  refuseUnlessCount({ threads, blockSize, blockCount });
-  const runtime = await tfjsRuntime();
-  refuseIfTooLarge(config, blockSize, blockCount);
-  const weights = await loadWeights(file, config, onProgress);
-  const caches = createCaches(config, blockSize, blockCount);
+  refuseUnlessCount({ threads, blockSize });
+  const kind = kindOf(options.quantization, config, blockSize);
+  const { weightBytes, blockBytes, createRunner } = KINDS[kind];
+  const bytesPerBlock = blockBytes(config, blockSize);
+  const blockCount = options.blockCount ?? defaultBlockCount(config, blockSize, bytesPerBlock);
+  refuseUnlessCount({ blockCount });
+  const runtime = await tfjsRuntime(options.wideVectors);
+  refuseIfTooLarge(weightBytes(config), blockCount * bytesPerBlock, blockCount);
   const pool = await createThreadPool(runtime, threads);
-  const workshop = createWorkshop(config, pool, runtime);
+  let runner: ModelRunner;
+  try {
+    runner = await createRunner({ file, config, runtime, pool, blockSize, blockCount, onProgress });
+  } catch (error) {
+    await pool.dispose();
+    throw error;
+  }
   const shortfall = pool.shortfall === undefined ? '' : `, fewer threads than asked for: ${pool.shortfall}`;
   const info: ModelBackendInfo = {
     name: 'tfjs-wasm',
-    device: `cpu (WebAssembly SIMD${shortfall})`,
+    device: `cpu (WebAssembly SIMD, ${runtime.vectorBits} bits${shortfall})`,
     threads: pool.threads,
-    quantization: 'none',
+    quantization: kind,
     blockSize,
     blockCount,
     vocabSize: config.vocab_size,
     contextLength: config.n_positions,
   };
-  return assemble(info, { config, runtime, pool, weights, caches, workshop });
+  return assemble(info, config, pool, runner);
 }

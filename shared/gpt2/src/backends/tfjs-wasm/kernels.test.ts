@@ -1,12 +1,15 @@
 /** The committed kernels are what their source says, and threads that cannot start cost speed, not answers. */
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { memory } from '@tensorflow/tfjs-core';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { compileKernels } from './compile-kernels.ts';
+import { kernelsAgree } from './self-test.ts';
 import { tfjsRuntime } from './tfjs-runtime.ts';
 import { createThreadPool } from './thread-pool.ts';
 
@@ -41,4 +44,37 @@ it('disposing a pool waits for its threads to end, asleep or not', async () => {
     await pool.dispose();
   }
   expect(memory().numTensors).toBe(0);
+});
+
+describe('joined vectors', () => {
+  const bytes = new Uint8Array(readFileSync(new URL('kernels.wasm', import.meta.url)));
+  /** An f32 constant as the module holds it: with its instruction, or four times in a vector. */
+  const scalar = (value: number) => Buffer.concat([Buffer.of(0x43), Buffer.from(new Float32Array([value]).buffer)]);
+  const vector = (value: number) => Buffer.from(new Float32Array(4).fill(value).buffer);
+
+  it('are used where they were tried, and give the bytes of ordinary ones', () => {
+    const { module, vectorBits } = compileKernels(bytes, true);
+    expect(vectorBits).toBe(process.arch === 'x64' && process.versions.v8.startsWith('13.6.') ? 256 : 128);
+    expect(kernelsAgree(new WebAssembly.Module(bytes), module)).toBe(true);
+  });
+
+  it('are not used when they are not allowed', () => {
+    expect(compileKernels(bytes, false).vectorBits).toBe(128);
+  });
+
+  it.each([
+    ['the limit of activations', scalar(2047), scalar(2046)],
+    ['the limit of keys and values', scalar(127), scalar(126)],
+    ['the limit of attention weights', scalar(32767), scalar(32766)],
+    ["GELU's cubic term", vector(0.0713548162726), vector(0.0713549)],
+  ])('would be refused by the self-test if %s differed', (_, value, other) => {
+    const spoilt = Buffer.from(bytes);
+    let count = 0;
+    for (let at = spoilt.indexOf(value); at >= 0; at = spoilt.indexOf(value)) {
+      other.copy(spoilt, at);
+      count++;
+    }
+    expect(count).toBeGreaterThan(0);
+    expect(kernelsAgree(new WebAssembly.Module(bytes), new WebAssembly.Module(spoilt))).toBe(false);
+  });
 });

@@ -80,6 +80,9 @@ export interface Kernels {
     itemsPerChunk: number,
     rowsFirst: number,
   ): void;
+  /** A whole step; `plan` and `step` are records as quantized/plan.ts and quantized/step-record.ts write them. */
+  quantizedStep(control: Pointer, plan: Pointer, step: Pointer): void;
+  quantizedScratchBytes(width: number, headStride: number, tableWidth: number, blockSize: number): number;
 }
 
 /** Agrees with `activate` in assembly/vector-math.ts. */

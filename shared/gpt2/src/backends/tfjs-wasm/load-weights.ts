@@ -1,78 +1,44 @@
 /**
- * Reads a checkpoint's tensors into TensorFlow.js tensors, packed for the kernels. Accepts names with and without the
- * `transformer.` prefix and ignores the causal-mask buffers old checkpoints carry. On failure everything already
+ * Reads a checkpoint's tensors into TensorFlow.js tensors, packed for the f32 kernels. On failure everything already
  * loaded is freed and the error names the tensor.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Gpt2Config } from '../../config.ts';
-import { ModelError } from '../../errors.ts';
 import type { BlockWeights, Gpt2Weights } from '../../model.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
-import { modelTensors } from '../../tensor-names.ts';
+import { CheckpointReader, type LoadProgress } from './checkpoint-reader.ts';
 import type { LayerNormWeights, LinearWeights } from './ops.ts';
 import { packColumns, packRows } from './pack.ts';
 
-export interface LoadProgress {
-  readonly loadedBytes: number;
-  readonly totalBytes: number;
-  /** The tensor just loaded. */
-  readonly tensor: string;
-}
-
-function refuseNotFinite(name: string, values: Float32Array): void {
-  for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) {
-      throw new ModelError(`safetensors: tensor ${name}: value ${i} is ${values[i]}; the file is damaged`);
-    }
-  }
-}
-
 class WeightLoader {
-  readonly #file: SafetensorsFile;
   readonly #config: Gpt2Config;
-  readonly #onProgress: (progress: LoadProgress) => void;
-  readonly #shapes: ReadonlyMap<string, readonly number[]>;
-  readonly #totalBytes: number;
+  readonly #reader: CheckpointReader;
   readonly #created: tf.Tensor[] = [];
-  #loadedBytes = 0;
 
   constructor(file: SafetensorsFile, config: Gpt2Config, onProgress: (progress: LoadProgress) => void) {
-    this.#file = file;
     this.#config = config;
-    this.#onProgress = onProgress;
-    this.#shapes = new Map(modelTensors(config).map(({ name, shape }) => [name, shape]));
-    this.#totalBytes = weightBytes(config);
-  }
-
-  async #read(name: string): Promise<Float32Array> {
-    const prefixed = `transformer.${name}`;
-    const shape = this.#shapes.get(name)!;
-    const values = await this.#file.read(this.#file.find(prefixed) ? prefixed : name, shape);
-    refuseNotFinite(name, values);
-    this.#loadedBytes += values.byteLength;
-    this.#onProgress({ loadedBytes: this.#loadedBytes, totalBytes: this.#totalBytes, tensor: name });
-    return values;
+    this.#reader = new CheckpointReader(file, config, onProgress);
   }
 
   async #layerNorm(name: string): Promise<LayerNormWeights> {
-    const weight = this.#keep(tf.tensor1d(await this.#read(`${name}.weight`)));
-    const bias = this.#keep(tf.tensor1d(await this.#read(`${name}.bias`)));
+    const weight = this.#keep(tf.tensor1d(await this.#reader.read(`${name}.weight`)));
+    const bias = this.#keep(tf.tensor1d(await this.#reader.read(`${name}.bias`)));
     return { weight, bias, epsilon: this.#config.layer_norm_epsilon };
   }
 
   async #linear(name: string): Promise<LinearWeights> {
-    const [nIn, nOut] = this.#shapes.get(`${name}.weight`) as [number, number];
+    const [nIn, nOut] = this.#reader.shape(`${name}.weight`) as [number, number];
     const panels = Math.ceil(nOut / 8);
-    const packed = packColumns(await this.#read(`${name}.weight`), nIn, nOut);
+    const packed = packColumns(await this.#reader.read(`${name}.weight`), nIn, nOut);
     const weight = this.#keep(tf.tensor3d(packed, [panels, nIn, 8]));
     const bias = new Float32Array(panels * 8);
-    bias.set(await this.#read(`${name}.bias`));
+    bias.set(await this.#reader.read(`${name}.bias`));
     return { weight, bias: this.#keep(tf.tensor1d(bias)), n_out: nOut };
   }
 
   async #embedding(name: string): Promise<tf.Tensor3D> {
-    const [rows, width] = this.#shapes.get(name) as [number, number];
-    const packed = packRows(await this.#read(name), width, rows);
+    const [rows, width] = this.#reader.shape(name) as [number, number];
+    const packed = packRows(await this.#reader.read(name), width, rows);
     return this.#keep(tf.tensor3d(packed, [Math.ceil(rows / 8), width, 8]));
   }
 
@@ -108,7 +74,7 @@ class WeightLoader {
   async load(): Promise<Gpt2Weights> {
     const { n_layer, n_embd, n_positions, vocab_size, tie_word_embeddings } = this.#config;
     const wte = await this.#embedding('wte.weight');
-    const wpe = this.#keep(tf.tensor2d(await this.#read('wpe.weight'), [n_positions, n_embd]));
+    const wpe = this.#keep(tf.tensor2d(await this.#reader.read('wpe.weight'), [n_positions, n_embd]));
     const h: BlockWeights[] = [];
     for (let layer = 0; layer < n_layer; layer++) h.push(await this.#block(layer));
     const ln_f = await this.#layerNorm('ln_f');
@@ -117,11 +83,6 @@ class WeightLoader {
     const lm_head = { weight, bias, n_out: vocab_size };
     return { wte, wpe, h, ln_f, lm_head };
   }
-}
-
-/** Bytes the packed weights will take in the heap, to within the padding of a panel. */
-export function weightBytes(config: Gpt2Config): number {
-  return modelTensors(config).reduce((sum, { shape }) => sum + 4 * tf.util.sizeFromShape([...shape]), 0);
 }
 
 /** @throws ModelError naming the tensor that is missing, misshapen, of another dtype or not finite */

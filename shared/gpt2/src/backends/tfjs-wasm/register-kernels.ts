@@ -18,6 +18,7 @@ interface Call {
   shape(name: string): number[];
   number(name: string): number;
   output(shape: number[]): { info: tf.TensorInfo; at: number };
+  allocate(words: number): tf.TensorInfo;
 }
 
 function call({ inputs, attrs, backend }: KernelArguments): Call {
@@ -30,6 +31,7 @@ function call({ inputs, attrs, backend }: KernelArguments): Call {
       const info = wasm.makeOutput(shape, 'float32');
       return { info, at: wasm.getMemoryOffset(info.dataId) };
     },
+    allocate: (words) => wasm.makeOutput([words], 'int32'),
   };
 }
 
@@ -152,6 +154,17 @@ function attention(kernels: Kernels, c: Call): tf.TensorInfo {
   return out.info;
 }
 
+/** An int32 tensor whose memory nobody has written. */
+function allocate(_kernels: Kernels, c: Call): tf.TensorInfo {
+  return c.allocate(c.number('words'));
+}
+
+/** Writes the logits into the step's own memory; its output is an empty tensor because the engine wants one. */
+function quantizedStep(kernels: Kernels, c: Call): tf.TensorInfo {
+  kernels.quantizedStep(c.number('control'), c.at('plan'), c.at('step'));
+  return c.output([0]).info;
+}
+
 /** Kernel names as the engine knows them. */
 export const KERNEL_NAMES = {
   embed: 'InkwellEmbed',
@@ -159,10 +172,12 @@ export const KERNEL_NAMES = {
   linear: 'InkwellLinear',
   storeKv: 'InkwellStoreKv',
   attention: 'InkwellPagedAttention',
+  allocate: 'InkwellAllocate',
+  quantizedStep: 'InkwellQuantizedStep',
 } as const;
 
 export function registerKernels(kernels: Kernels): void {
-  const implementations = { embed, layerNorm, linear, storeKv, attention };
+  const implementations = { embed, layerNorm, linear, storeKv, attention, allocate, quantizedStep };
   for (const key of Object.keys(implementations) as (keyof typeof implementations)[]) {
     tf.registerKernel({
       kernelName: KERNEL_NAMES[key],

@@ -1,5 +1,5 @@
 /**
- * Checks a step and turns it into tensors. A batch that breaks the port's contract would read or write foreign memory,
+ * Checks a step, and turns it into tensors. A batch that breaks the port's contract would read or write foreign memory,
  * so everything the kernels use as an address is validated here.
  */
 import type { StepBatch } from '@inkwell/ports';
@@ -30,7 +30,8 @@ function checkRow(batch: StepBatch, row: number, limits: StepLimits): void {
     refuse(`row ${row} is at position ${position}, beyond its block table`);
 }
 
-function check(batch: StepBatch, limits: StepLimits): void {
+/** @throws RangeError if the batch does not fit the model or the cache */
+export function checkStep(batch: StepBatch, limits: StepLimits): void {
   const rows = batch.tokens.length;
   if (rows === 0 || batch.positions.length !== rows || batch.sequences.length !== rows) {
     refuse('tokens, positions and sequences must have the same, non-zero length');
@@ -42,34 +43,35 @@ function check(batch: StepBatch, limits: StepLimits): void {
   for (const row of batch.logitsRows) if (row < 0 || row >= rows) refuse(`logits were asked of row ${row} of ${rows}`);
 }
 
-function slots(batch: StepBatch, blockSize: number): Int32Array {
+/** [rows] block * blockSize + offset of each row's own position. */
+export function slotsOf(batch: StepBatch, blockSize: number): Int32Array {
   return batch.positions.map((position, row) => {
     const block = batch.blockTables[batch.sequences[row]!]![Math.floor(position / blockSize)]!;
     return block * blockSize + (position % blockSize);
   });
 }
 
-/** Pads the tables to one rectangle; the padding is never read. */
-function rectangle(tables: readonly Int32Array[]): tf.Tensor2D {
+/** The tables as one rectangle [tables, width]; the padding is never read. */
+export function flatTables(tables: readonly Int32Array[]): { flat: Int32Array; width: number } {
   const width = Math.max(1, ...tables.map((table) => table.length));
   const flat = new Int32Array(tables.length * width);
   for (const [index, table] of tables.entries()) flat.set(table, index * width);
-  return tf.tensor2d(flat, [tables.length, width], 'int32');
+  return { flat, width };
 }
 
 /**
  * Call inside tf.tidy.
- * @throws RangeError if the batch does not fit the model or the cache
+ * @param batch checked by checkStep
  */
-export function stepTensors(batch: StepBatch, limits: StepLimits): StepTensors {
-  check(batch, limits);
+export function stepTensors(batch: StepBatch, blockSize: number): StepTensors {
   const attended = batch.positions.reduce((sum, position) => sum + position + 1, 0);
+  const { flat, width } = flatTables(batch.blockTables);
   return {
     tokens: tf.tensor1d(batch.tokens, 'int32'),
     positions: tf.tensor1d(batch.positions, 'int32'),
     sequences: tf.tensor1d(batch.sequences, 'int32'),
-    slots: tf.tensor1d(slots(batch, limits.blockSize), 'int32'),
-    tables: rectangle(batch.blockTables),
+    slots: tf.tensor1d(slotsOf(batch, blockSize), 'int32'),
+    tables: tf.tensor2d(flat, [batch.blockTables.length, width], 'int32'),
     meanLength: attended / batch.positions.length,
   };
 }

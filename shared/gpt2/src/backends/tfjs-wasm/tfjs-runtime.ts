@@ -11,6 +11,7 @@ import { dirname } from 'node:path';
 import { compileFunction } from 'node:vm';
 import { BackendWasm, setThreadsCount } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
+import { compileKernels } from './compile-kernels.ts';
 import { instantiateKernels, type Kernels } from './kernels.ts';
 import { registerKernels } from './register-kernels.ts';
 
@@ -20,6 +21,8 @@ export interface TfjsRuntime {
   readonly memory: WebAssembly.Memory;
   /** The compiled kernels, to be instantiated by each thread. */
   readonly kernelModule: WebAssembly.Module;
+  /** Bits of a vector the kernels were compiled for. */
+  readonly vectorBits: 128 | 256;
   /** The main thread's instance. */
   readonly kernels: Kernels;
 }
@@ -74,22 +77,26 @@ async function startBackend(memory: WebAssembly.Memory): Promise<BackendWasm> {
   return new BackendWasm(Object.assign(library, { tfjs }) as unknown as BackendWasm['wasm']);
 }
 
-async function start(): Promise<TfjsRuntime> {
+async function start(allowWide: boolean): Promise<TfjsRuntime> {
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES, shared: true });
-  const kernelModule = new WebAssembly.Module(readFileSync(new URL('kernels.wasm', import.meta.url)));
+  const bytes = new Uint8Array(readFileSync(new URL('kernels.wasm', import.meta.url)));
+  const { module: kernelModule, vectorBits } = compileKernels(bytes, allowWide);
   const kernels = instantiateKernels(kernelModule, memory);
   const backend = await startBackend(memory);
   tf.removeBackend('wasm');
   tf.registerBackend('wasm', () => backend);
   registerKernels(kernels);
   if (!(await tf.setBackend('wasm'))) throw new Error('TensorFlow.js refused the wasm backend');
-  return { backend, memory, kernelModule, kernels };
+  return { backend, memory, kernelModule, vectorBits, kernels };
 }
 
 let runtime: Promise<TfjsRuntime> | undefined;
 
-/** The process's runtime, started on first use. */
-export function tfjsRuntime(): Promise<TfjsRuntime> {
-  runtime ??= start();
+/**
+ * The process's runtime, started on first use.
+ * @param allowWide false to keep the kernels at 128-bit vectors; only the first call's counts
+ */
+export function tfjsRuntime(allowWide = true): Promise<TfjsRuntime> {
+  runtime ??= start(allowWide);
   return runtime;
 }

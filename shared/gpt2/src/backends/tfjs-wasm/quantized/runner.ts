@@ -1,0 +1,125 @@
+/**
+ * Runs a quantised model: weights in one image, keys and values as 8-bit integers, a whole step in one kernel. Everything lives
+ * in tensors of TensorFlow.js's heap, so its accounting and dispose hold for it.
+ */
+import type { StepBatch } from '@inkwell/ports';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Gpt2Config } from '../../../config.ts';
+import { ModelError } from '../../../errors.ts';
+import { type Heap, heapOf } from '../heap.ts';
+import type { ModelRunner, RunnerInput } from '../model-runner.ts';
+import { copyRows } from '../model-runner.ts';
+import { KERNEL_NAMES } from '../register-kernels.ts';
+import { imageLayout } from './image.ts';
+import { loadImage } from './load-image.ts';
+import { type CacheAddresses, headStride, planWords, writePlan } from './plan.ts';
+import { placeStep, type StepSizes } from './step-record.ts';
+
+/** Sums of products of 8-bit weights and 12-bit activations must fit 32 bits: 8256 · 127 · 2047 < 2^31. */
+const MAX_DEPTH = 8256;
+/** Positions whose scores are computed together. */
+const POSITIONS_TOGETHER = 4;
+
+/** Why this model cannot be quantised; undefined if it can. */
+export function quantizationObstacle(config: Gpt2Config, blockSize: number): string | undefined {
+  const depth = Math.max(config.n_embd, config.n_inner);
+  if (depth > MAX_DEPTH) return `a layer has ${depth} inputs, quantised weights allow ${MAX_DEPTH}`;
+  if (blockSize % POSITIONS_TOGETHER !== 0)
+    return `blockSize must be a multiple of ${POSITIONS_TOGETHER}, got ${blockSize}`;
+  return undefined;
+}
+
+/** Bytes of one KV block over all layers. */
+export function quantizedBlockBytes(config: Gpt2Config, blockSize: number): number {
+  return 2 * config.n_layer * config.n_head * blockSize * (headStride(config) + 4);
+}
+
+export function quantizedWeightBytes(config: Gpt2Config): number {
+  return imageLayout(config).bytes;
+}
+
+/** Places of the caches in one allocation. It is left as it is: memory nobody has written to costs nothing. */
+function cacheAddresses(config: Gpt2Config, blockSize: number, blockCount: number, start: number): CacheAddresses[] {
+  const places = config.n_head * blockSize * blockCount;
+  const integers = places * headStride(config);
+  const layer = 2 * integers + 2 * places * 4;
+  return Array.from({ length: config.n_layer }, (_, index) => {
+    const keys = start + index * layer;
+    const values = keys + integers;
+    const keyScales = values + integers;
+    return { keys, values, keyScales, valueScales: keyScales + places * 4 };
+  });
+}
+
+class QuantizedRunner implements ModelRunner {
+  readonly #heap: Heap;
+  readonly #control: number;
+  readonly #plan: tf.Tensor;
+  readonly #owned: readonly tf.Tensor[];
+  readonly #sizes: StepSizes;
+
+  constructor(heap: Heap, control: number, plan: tf.Tensor, owned: readonly tf.Tensor[], sizes: StepSizes) {
+    this.#heap = heap;
+    this.#control = control;
+    this.#plan = plan;
+    this.#owned = owned;
+    this.#sizes = sizes;
+  }
+
+  forward(batch: StepBatch): Float32Array[] {
+    const places = placeStep(batch, this.#sizes);
+    const step = this.#heap.allocate(places.bytes);
+    try {
+      const address = this.#heap.address(step);
+      places.write(this.#heap.buffer, address);
+      const done = tf
+        .engine()
+        .runKernel(KERNEL_NAMES.quantizedStep, { plan: this.#plan, step }, { control: this.#control });
+      tf.dispose(done);
+      return copyRows(this.#heap, address + places.logits, batch.logitsRows.length, this.#sizes.config.vocab_size);
+    } finally {
+      step.dispose();
+    }
+  }
+
+  dispose(): void {
+    tf.dispose([...this.#owned]);
+  }
+}
+
+/** @throws ModelError if the weights do not fit the configuration */
+export async function createQuantizedRunner(input: RunnerInput): Promise<ModelRunner> {
+  const { runtime, pool, config, blockSize, blockCount } = input;
+  const obstacle = quantizationObstacle(config, blockSize);
+  if (obstacle !== undefined) throw new ModelError(`int8: ${obstacle}`);
+  const heap = heapOf(runtime);
+  const layout = imageLayout(config);
+  const owned: tf.Tensor[] = [];
+  try {
+    const image = heap.allocate(layout.bytes);
+    owned.push(image);
+    await loadImage(heap.bytes(image), layout, input);
+    const cache = heap.allocate(blockCount * quantizedBlockBytes(config, blockSize));
+    const plan = heap.allocate(planWords(config) * 4);
+    owned.push(cache, plan);
+    writePlan(heap.view(plan), heap.address(plan), {
+      config,
+      layout,
+      image: heap.address(image),
+      caches: cacheAddresses(config, blockSize, blockCount, heap.address(cache)),
+      blockSize,
+      threads: pool.threads,
+    });
+    const scratchBytes = (tableWidth: number) =>
+      runtime.kernels.quantizedScratchBytes(config.n_embd, headStride(config), tableWidth, blockSize);
+    return new QuantizedRunner(heap, pool.control, plan, owned, {
+      config,
+      threads: pool.threads,
+      blockSize,
+      scratchBytes,
+    });
+  } catch (error) {
+    tf.dispose(owned);
+    throw error;
+  }
+}
