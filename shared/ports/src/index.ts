@@ -1,3 +1,4 @@
+export type { AnnouncementListener, Announcements } from './announcements.ts';
 export type { Clock } from './clock.ts';
 export { systemClock } from './clock.ts';
 export type { FactConsumer, FactLog } from './fact-log.ts';

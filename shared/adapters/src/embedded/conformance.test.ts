@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  announcementsConformance,
   idempotencyStoreConformance,
   jobBusConformance,
   jobLifeConformance,
@@ -33,6 +34,7 @@ async function makeAdapter() {
   };
 }
 
+announcementsConformance(makeAdapter);
 idempotencyStoreConformance(makeAdapter);
 jobBusConformance(makeAdapter);
 jobLifeConformance(makeAdapter);

@@ -3,6 +3,7 @@
  * a local disk only.
  */
 import type {
+  Announcements,
   Clock,
   IdempotencyStore,
   JobBus,
@@ -12,6 +13,7 @@ import type {
   ResultStream,
   WorkerRegistry,
 } from '@inkwell/ports';
+import { createAnnouncements } from './announcements.ts';
 import { type Database, openDatabase, type StoreLog } from './database.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
 import { createJobBus } from './job-bus.ts';
@@ -38,6 +40,7 @@ export interface EmbeddedStore {
   jobBus: JobBus;
   keyStore: KeyStore;
   idempotencyStore: IdempotencyStore;
+  announcements: Announcements;
   workerRegistry: WorkerRegistry;
   /** Removes jobs finished before then (Unix ms) with their events, and idempotency keys past their time. Answers the jobs removed. */
   prune(beforeMs: number): Promise<number>;
@@ -59,6 +62,7 @@ function assemble(database: Database, clock: Clock, log: StoreLog | undefined): 
     jobBus: createJobBus(database, clock, log),
     keyStore: createKeyStore(database),
     idempotencyStore: createIdempotencyStore(database, clock),
+    announcements: createAnnouncements(),
     workerRegistry: createWorkerRegistry(clock),
     prune: (beforeMs) => prune(database, clock, beforeMs),
     close: () => database.close(),

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
+  announcementsConformance,
   idempotencyStoreConformance,
   leaseConformance,
   resultStreamConformance,
@@ -25,6 +26,7 @@ async function makeAdapter() {
   };
 }
 
+announcementsConformance(makeAdapter);
 idempotencyStoreConformance(makeAdapter);
 leaseConformance(makeAdapter);
 resultStreamConformance(makeAdapter);

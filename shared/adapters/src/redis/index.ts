@@ -1,9 +1,12 @@
 /**
- * The ports a cluster keeps in Redis: leases, stories of jobs and remembered requests. Any number of processes share them. What is
+ * The ports a cluster keeps in Redis: leases, stories of jobs, remembered requests, announcements and
+ * the workers' registry. Any number of processes share them. What is
  * acknowledged is as durable as the server's `appendfsync`: with `always` it survives the death of Redis and a power cut, with `everysec`
  * these may take the last two seconds or so (ADR 6 says what follows from that).
  */
-import type { IdempotencyStore, Lease, ResultStream, WorkerRegistry } from '@inkwell/ports';
+import type { Announcements, IdempotencyStore, Lease, ResultStream, WorkerRegistry } from '@inkwell/ports';
+import { createAnnouncements } from './announcements.ts';
+import { Channels } from './channels.ts';
 import { connectRedis, type RedisLog } from './connection.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
 import { keyspace } from './keyspace.ts';
@@ -28,6 +31,7 @@ export interface RedisStore {
   resultStream: ResultStream;
   lease: Lease;
   idempotencyStore: IdempotencyStore;
+  announcements: Announcements;
   workerRegistry: WorkerRegistry;
   /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
   close(): Promise<void>;
@@ -43,10 +47,12 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   }
   const connection = await connectRedis({ url, deadlineMs, log });
   const keys = keyspace(prefix);
+  const channels = new Channels(connection, log);
   return {
-    resultStream: createResultStream(connection, keys, retentionMs),
+    resultStream: createResultStream(connection, channels, keys, retentionMs),
     lease: createLease(connection, keys, retentionMs),
     idempotencyStore: createIdempotencyStore(connection, keys),
+    announcements: createAnnouncements(connection, channels, keys),
     workerRegistry: createWorkerRegistry(connection, keys),
     close: () => connection.close(),
   };

@@ -18,6 +18,8 @@ export interface Keyspace {
   workers: string;
   /** Hash: one remembered request. */
   request(tenant: string, key: string): string;
+  /** Pub/sub channel of a topic of announcements. */
+  topic(topic: string): string;
 }
 
 export function keyspace(prefix: string): Keyspace {
@@ -28,6 +30,7 @@ export function keyspace(prefix: string): Keyspace {
     leases: `${prefix}leases`,
     worker: (id) => `${prefix}worker:${id}`,
     workers: `${prefix}workers`,
+    topic: (topic) => `${prefix}topic:${topic}`,
     request: (tenant, key) => `${prefix}request:${JSON.stringify([tenant, key])}`,
   };
 }

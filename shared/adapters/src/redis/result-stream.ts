@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { InkwellError, type JobEvent, type JobKey, type NewJobEvent } from '@inkwell/contracts';
 import type { ResultStream } from '@inkwell/ports';
 import type { Follower } from '../follower.ts';
+import type { Channels } from './channels.ts';
 import { closedError, type RedisConnection } from './connection.ts';
 import type { Keyspace } from './keyspace.ts';
 import { script } from './script.ts';
@@ -37,7 +38,12 @@ redis.call('PUBLISH', bell, (afterSeq + count) .. (terminal == '1' and ' end' or
 return 1
 `);
 
-export function createResultStream(connection: RedisConnection, keys: Keyspace, retentionMs: number): ResultStream {
+export function createResultStream(
+  connection: RedisConnection,
+  channels: Channels,
+  keys: Keyspace,
+  retentionMs: number,
+): ResultStream {
   const read = async (key: JobKey, afterSeq: number, limit: number): Promise<JobEvent[]> => {
     if (limit < 1) return [];
     const entries = await connection.call((redis) => redis.lrange(keys.events(key), afterSeq, afterSeq + limit - 1));
@@ -49,7 +55,7 @@ export function createResultStream(connection: RedisConnection, keys: Keyspace, 
     return entry === null ? undefined : parse(entry);
   };
 
-  const bell = new StoryBell(connection, keys, {
+  const bell = new StoryBell(connection, channels, keys, {
     page: (key, afterSeq) => read(key, afterSeq, pageSize),
     async end(key) {
       const event = await last(key);

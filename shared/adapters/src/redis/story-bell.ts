@@ -1,10 +1,11 @@
 /**
  * Wakes the followers of stories in this process. Pub/sub only says how long a story is by now; what it says is read from the list, once for
  * all followers of a story who are at the same place. A lost bell costs time, never an event: after every (re)connection all followed
- * stories are looked at anew, and a connection that doesn't answer pings is taken up again.
+ * stories are looked at anew.
  */
 import type { JobEvent, JobKey } from '@inkwell/contracts';
 import { Follower } from '../follower.ts';
+import type { ChannelListener, Channels } from './channels.ts';
 import type { RedisConnection } from './connection.ts';
 import type { Keyspace } from './keyspace.ts';
 
@@ -17,9 +18,6 @@ interface StoryReader {
   page(key: JobKey, afterSeq: number): Promise<JobEvent[]>;
   end(key: JobKey): Promise<StoryEnd>;
 }
-
-/** How often a quiet listening connection is asked whether it lives. */
-const pingMs = 5000;
 
 /** One followed story. */
 export class Story {
@@ -62,22 +60,23 @@ export class Story {
   }
 }
 
+interface Entry {
+  story: Story;
+  listener: ChannelListener;
+  open: Promise<void>;
+}
+
 export class StoryBell {
-  readonly #connection: RedisConnection;
+  readonly #channels: Channels;
   readonly #keys: Keyspace;
   readonly #reader: StoryReader;
-  readonly #stories = new Map<string, { key: JobKey; story: Story; open: Promise<void> }>();
+  readonly #stories = new Map<string, Entry>();
 
-  constructor(connection: RedisConnection, keys: Keyspace, reader: StoryReader) {
-    this.#connection = connection;
+  constructor(connection: RedisConnection, channels: Channels, keys: Keyspace, reader: StoryReader) {
+    this.#channels = channels;
     this.#keys = keys;
     this.#reader = reader;
-    const { listener, closed } = connection;
-    listener.on('message', (bell: string, message: string) => this.#stories.get(bell)?.story.moved(parseBell(message)));
-    listener.on('ready', () => void this.#listenAgain());
-    const pinging = setInterval(() => void this.#ping(), pingMs).unref();
-    closed.addEventListener('abort', () => {
-      clearInterval(pinging);
+    connection.closed.addEventListener('abort', () => {
       for (const { story } of this.#stories.values()) story.wake();
     });
   }
@@ -87,8 +86,7 @@ export class StoryBell {
     const bell = this.#keys.bell(key);
     let entry = this.#stories.get(bell);
     if (entry === undefined) {
-      const story = new Story((afterSeq) => this.#reader.page(key, afterSeq));
-      entry = { key, story, open: this.#listen(key, bell, story) };
+      entry = this.#open(key, bell);
       this.#stories.set(bell, entry);
     }
     const follower = new Follower(entry.story, signal);
@@ -105,38 +103,21 @@ export class StoryBell {
   leave(key: JobKey, follower: Follower<Story>): void {
     const bell = this.#keys.bell(key);
     follower.leave();
-    if (follower.story.followers.size > 0 || this.#stories.get(bell)?.story !== follower.story) return;
+    const entry = this.#stories.get(bell);
+    if (entry === undefined || entry.story !== follower.story || entry.story.followers.size > 0) return;
     this.#stories.delete(bell);
-    if (this.#connection.closed.aborted) return;
-    // A bell that goes on ringing for nobody is harmless, so a failure here is none.
-    this.#connection.listener.unsubscribe(bell).catch(() => undefined);
+    this.#channels.leave(bell, entry.listener);
   }
 
-  async #listen(key: JobKey, bell: string, story: Story): Promise<void> {
-    await this.#connection.call(() => this.#connection.listener.subscribe(bell));
-    story.moved(await this.#reader.end(key));
-  }
-
-  /** A new connection hears nothing yet and may have missed bells. Failure means it is lost again, and the next one comes here. */
-  async #listenAgain(): Promise<void> {
-    const entries = [...this.#stories];
-    if (entries.length === 0) return;
-    try {
-      await this.#connection.listener.subscribe(...entries.map(([bell]) => bell));
-      await Promise.all(entries.map(async ([, { key, story }]) => story.moved(await this.#reader.end(key))));
-    } catch {
-      if (!this.#connection.closed.aborted) this.#connection.listener.disconnect(true);
-    }
-  }
-
-  async #ping(): Promise<void> {
-    const { listener, closed } = this.#connection;
-    if (listener.status !== 'ready') return;
-    try {
-      await listener.ping();
-    } catch {
-      if (!closed.aborted) listener.disconnect(true);
-    }
+  #open(key: JobKey, bell: string): Entry {
+    const story = new Story((afterSeq) => this.#reader.page(key, afterSeq));
+    const look = async () => story.moved(await this.#reader.end(key));
+    const listener: ChannelListener = {
+      onMessage: (message) => story.moved(parseBell(message)),
+      // When this look fails the connection is lost once more, and the next one looks again.
+      onAgain: () => void look().catch(() => undefined),
+    };
+    return { story, listener, open: this.#channels.listen(bell, listener).then(look) };
   }
 }
 

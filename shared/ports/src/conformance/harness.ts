@@ -3,6 +3,7 @@
  * and after, so a store that already holds other jobs passes as well.
  */
 import { randomUUID } from 'node:crypto';
+import type { Announcements } from '../announcements.ts';
 import type { FactLog } from '../fact-log.ts';
 import type { IdempotencyStore } from '../idempotency-store.ts';
 import type { JobBus } from '../job-bus.ts';
@@ -20,6 +21,7 @@ interface Ports {
   factLog: FactLog;
   keyStore: KeyStore;
   idempotencyStore: IdempotencyStore;
+  announcements: Announcements;
   workerRegistry: WorkerRegistry;
 }
 

@@ -1,3 +1,4 @@
+export { announcementsConformance } from './announcements.ts';
 export { factLogConformance } from './fact-log.ts';
 export type { Adapter, MakeAdapter } from './harness.ts';
 export { idempotencyStoreConformance } from './idempotency-store.ts';
