@@ -23,10 +23,11 @@ function queryOf(operation: Operation, url: string): unknown {
   return validate<unknown>(operation.query ?? noQuery, parseQuery(url));
 }
 
-async function callerOf({ access }: Operation, request: IncomingMessage, gateway: GatewayContext): Promise<Caller> {
+async function callerOf(operation: Operation, request: IncomingMessage, gateway: GatewayContext): Promise<Caller> {
+  const { access } = operation;
   if (access === 'open') return nobody;
   const caller = access === 'monitor' && isLocalMonitor(request) ? localMonitor : await authenticate(request, gateway);
-  authorize(caller, access);
+  authorize(caller, operation);
   return caller;
 }
 

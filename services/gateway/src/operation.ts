@@ -3,16 +3,16 @@
  * OpenAPI document are both made from this, so they cannot disagree.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ErrorCode } from '@inkwell/contracts';
+import type { ErrorCode, Scope } from '@inkwell/contracts';
 import type { z } from 'zod';
 import type { Caller } from './auth/caller.ts';
 import type { GatewayContext } from './context.ts';
 
 /**
- * `open` needs no key; `superuser` needs a superuser's; `operator` an operator's or superuser's; `monitor` needs an operator's key, or none from this
- * machine itself.
+ * `open` needs nothing; `key` any valid credential (API key, access token, console session); `person` a token or session of somebody who signed
+ * in; `operator` and `superuser` that role at least; `monitor` an operator's, or nothing from this machine itself.
  */
-export type Access = 'open' | 'key' | 'superuser' | 'operator' | 'monitor';
+export type Access = 'open' | 'key' | 'person' | 'operator' | 'superuser' | 'monitor';
 
 export interface Call<P = unknown, Q = unknown, B = unknown> {
   readonly request: IncomingMessage;
@@ -51,6 +51,8 @@ export interface Operation<P = unknown, Q = unknown, B = unknown> {
   readonly summary: string;
   readonly description?: string;
   readonly access: Access;
+  /** What the credential must be good for. Without it the operation is closed to those that were given a list of scopes. */
+  readonly scope?: Scope;
   readonly params?: z.ZodType<P>;
   readonly query?: z.ZodType<Q>;
   readonly body?: z.ZodType<B>;

@@ -1,5 +1,5 @@
-export type { ApiKeyRecord, Role } from './api-key.ts';
-export { roles } from './api-key.ts';
+export type { ApiKeyPatch, ApiKeyRecord, ApiKeyUse, LimitOverrides } from './api-key.ts';
+export { unrestrictedKey } from './api-key.ts';
 export type { ClusterConfig, EmbeddedConfig, ServiceConfig } from './config.ts';
 export { readClusterConfig, readEmbeddedConfig, readServiceConfig, renderEnvironmentExample } from './config.ts';
 export { renderErrorReference } from './error-reference.ts';
@@ -39,3 +39,7 @@ export type { DeltaEvent, JobEvent, NewJobEvent, QueuedEvent, StartedEvent, Term
 export { isTerminalEvent } from './job-event.ts';
 export type { JobMessage } from './job-message.ts';
 export { jobMessageSchema, toJobMessage } from './job-message.ts';
+export type { Role, Scope } from './scope.ts';
+export { hasRole, isScope, lowerRole, roles, scopes, scopesOfKey, scopesOfRole } from './scope.ts';
+export type { Revocation, RevokedSubject, SessionKind, SessionRecord } from './session.ts';
+export type { UserPatch, UserRecord } from './user.ts';

@@ -1,12 +1,16 @@
 export type { AnnouncementListener, Announcements } from './announcements.ts';
+export type { AttemptRule, AttemptStore } from './attempt-store.ts';
 export type { Clock } from './clock.ts';
 export { systemClock } from './clock.ts';
 export type { FactConsumer, FactLog } from './fact-log.ts';
 export type { BeginResult, IdempotencyClaim, IdempotencyStore, StoredResponse } from './idempotency-store.ts';
 export type { ConsumeOptions, DeadLetter, Delivery, JobBus } from './job-bus.ts';
 export type { CreateResult, JobFilter, JobPage, JobPatch, JobStore, QueueCounts, QueueLimits } from './job-store.ts';
-export type { KeyStore } from './key-store.ts';
+export type { KeyRotation, KeyStore } from './key-store.ts';
 export type { Lease } from './lease.ts';
 export type { ModelBackend, ModelBackendInfo, StepBatch } from './model-backend.ts';
 export type { ResultStream } from './result-stream.ts';
+export type { RevocationStore } from './revocation-store.ts';
+export type { RotationResult, SessionRotation, SessionStore } from './session-store.ts';
+export type { UserConflict, UserStore } from './user-store.ts';
 export type { WorkerEntry, WorkerRegistry, WorkerReport, WorkerWish } from './worker-registry.ts';

@@ -1,10 +1,13 @@
 /** Makes an API key and its record. Whoever calls this shows the key once; afterwards only its keyed hash exists. */
 import { randomBytes } from 'node:crypto';
-import type { ApiKeyRecord, Role } from '@inkwell/contracts';
+import { type ApiKeyRecord, type Role, unrestrictedKey } from '@inkwell/contracts';
 import type { KeyStore } from '@inkwell/ports';
 import { apiKeyPrefix, hashApiKey, makeApiKey } from './api-key.ts';
 
-export interface KeyGrant {
+type Restrictions = Pick<ApiKeyRecord, 'userId' | 'scopes' | 'models' | 'allowedIps' | 'limits' | 'signed'>;
+
+/** What is left out of the restrictions isn't restricted. */
+export interface KeyGrant extends Partial<Restrictions> {
   name: string;
   tenant: string;
   role: Role;
@@ -29,6 +32,7 @@ export async function issueApiKey(
   const key = grant.chosenKey ?? makeApiKey();
   const { chosenKey: _, ...granted } = grant;
   const record: ApiKeyRecord = {
+    ...unrestrictedKey,
     ...granted,
     id: `key_${randomBytes(9).toString('hex')}`,
     hash: hashApiKey(serverSecret, key),

@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { InkwellError } from '@inkwell/contracts';
 import { hashApiKey, isPlausibleApiKey, sameHash } from '../auth/api-key.ts';
 import type { Caller } from '../auth/caller.ts';
+import { keyCaller } from '../auth/key-caller.ts';
 import type { GatewayContext } from '../context.ts';
 
 function keyOf(request: IncomingMessage): string | undefined {
@@ -32,5 +33,5 @@ export async function authenticate(request: IncomingMessage, gateway: GatewayCon
     record.revokedAt === null &&
     (record.expiresAt === null || record.expiresAt > gateway.clock.now());
   if (!valid) throw new InkwellError('invalid_api_key');
-  return { keyId: record.id, tenant: record.tenant, role: record.role };
+  return keyCaller(record, undefined);
 }

@@ -23,7 +23,7 @@ function errorsOf(operation: Operation): ErrorCode[] {
   return [
     ...commonErrors,
     ...(operation.access === 'open' ? [] : keyErrors),
-    ...(operation.access !== 'open' && operation.access !== 'key' ? (['insufficient_scope'] as const) : []),
+    ...(operation.access === 'open' ? [] : (['insufficient_scope'] as const)),
     ...(operation.body ? bodyErrors : []),
     ...(operation.headers ? (['invalid_header'] as const) : []),
     ...(operation.headers?.['Idempotency-Key'] ? (['idempotency_in_progress'] as const) : []),

@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type EmbeddedStore, openEmbeddedStore } from '@inkwell/adapters/embedded';
-import { type Choice, type ErrorBody, isTerminal, type Role } from '@inkwell/contracts';
+import {
+  type ApiKeyRecord,
+  type Choice,
+  type ErrorBody,
+  isTerminal,
+  type Role,
+  unrestrictedKey,
+} from '@inkwell/contracts';
 import type { JobResource } from '@inkwell/contracts/http';
 import { loadTokenizer, type Tokenizer } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
@@ -42,7 +49,7 @@ export interface Rig {
   ports: EmbeddedStore;
   /** A key of tenant `alice`, role superuser. */
   key: string;
-  addKey(tenant: string, role?: Role, changes?: { expiresAt?: number; revokedAt?: number }): Promise<string>;
+  addKey(tenant: string, role?: Role, changes?: Partial<ApiKeyRecord>): Promise<string>;
   /** `fetch` with the rig's key (or another) and JSON bodies. */
   request(path: string, options?: RequestOptions): Promise<Response>;
   /** The same, with the body read. */
@@ -124,6 +131,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     const key = makeApiKey();
     keys += 1;
     await ports.keyStore.create({
+      ...unrestrictedKey,
       id: `key_${keys}`,
       hash: hashApiKey(keySecret, key),
       prefix: apiKeyPrefix(key),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   announcementsConformance,
+  attemptStoreConformance,
   idempotencyStoreConformance,
   jobBusConformance,
   jobLifeConformance,
@@ -14,6 +15,9 @@ import {
   leaseConformance,
   resultStreamConformance,
   resultStreamFollowConformance,
+  revocationStoreConformance,
+  sessionStoreConformance,
+  userStoreConformance,
   workerRegistryConformance,
 } from '@inkwell/ports/conformance';
 import { openEmbeddedStore } from './index.ts';
@@ -46,3 +50,7 @@ leaseConformance(makeAdapter);
 resultStreamConformance(makeAdapter);
 resultStreamFollowConformance(makeAdapter);
 workerRegistryConformance(makeAdapter);
+attemptStoreConformance(makeAdapter);
+revocationStoreConformance(makeAdapter);
+sessionStoreConformance(makeAdapter);
+userStoreConformance(makeAdapter);

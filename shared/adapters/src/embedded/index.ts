@@ -4,6 +4,7 @@
  */
 import type {
   Announcements,
+  AttemptStore,
   Clock,
   IdempotencyStore,
   JobBus,
@@ -11,9 +12,13 @@ import type {
   KeyStore,
   Lease,
   ResultStream,
+  RevocationStore,
+  SessionStore,
+  UserStore,
   WorkerRegistry,
 } from '@inkwell/ports';
 import { createAnnouncements } from './announcements.ts';
+import { createAttemptStore } from './attempt-store.ts';
 import { type Database, openDatabase, type StoreLog } from './database.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
 import { createJobBus } from './job-bus.ts';
@@ -22,6 +27,9 @@ import { createKeyStore } from './key-store.ts';
 import { createLease } from './lease.ts';
 import { createResultStream } from './result-stream.ts';
 import { prune } from './retention.ts';
+import { createRevocationStore } from './revocation-store.ts';
+import { createSessionStore } from './session-store.ts';
+import { createUserStore } from './user-store.ts';
 import { createWorkerRegistry } from './worker-registry.ts';
 
 export type { StoreLog } from './database.ts';
@@ -42,6 +50,10 @@ export interface EmbeddedStore {
   idempotencyStore: IdempotencyStore;
   announcements: Announcements;
   workerRegistry: WorkerRegistry;
+  userStore: UserStore;
+  sessionStore: SessionStore;
+  revocationStore: RevocationStore;
+  attemptStore: AttemptStore;
   /** Removes jobs finished before then (Unix ms) with their events, and idempotency keys past their time. Answers the jobs removed. */
   prune(beforeMs: number): Promise<number>;
   /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
@@ -64,6 +76,10 @@ function assemble(database: Database, clock: Clock, log: StoreLog | undefined): 
     idempotencyStore: createIdempotencyStore(database, clock),
     announcements: createAnnouncements(),
     workerRegistry: createWorkerRegistry(clock),
+    userStore: createUserStore(database),
+    sessionStore: createSessionStore(database),
+    revocationStore: createRevocationStore(database),
+    attemptStore: createAttemptStore(database),
     prune: (beforeMs) => prune(database, clock, beforeMs),
     close: () => database.close(),
   };

@@ -1,53 +1,42 @@
 /** KeyStore over the embedded database. */
-import type { ApiKeyRecord, Role } from '@inkwell/contracts';
 import type { KeyStore } from '@inkwell/ports';
 import type { Database } from './database.ts';
-
-interface KeyRow {
-  id: string;
-  hash: string;
-  prefix: string;
-  name: string;
-  tenant: string;
-  role: Role;
-  created_at: number;
-  expires_at: number | null;
-  revoked_at: number | null;
-}
+import { type KeyRow, toKeyRecord } from './key-row.ts';
 
 export function createKeyStore(database: Database): KeyStore {
+  const find = (sql: string, ...values: string[]) => {
+    const row = database.read((connection) => connection.get<KeyRow>(sql, ...values));
+    return row && toKeyRecord(row);
+  };
   return {
     create: (record) => database.write('createApiKey', { ...record }),
 
+    get: async (id) => find('SELECT * FROM api_keys WHERE id = ?', id),
+
     async findByHash(hash) {
-      const row = database.read((connection) => connection.get<KeyRow>('SELECT * FROM api_keys WHERE hash = ?', hash));
-      return row && toRecord(row);
+      return (
+        find('SELECT * FROM api_keys WHERE hash = ?', hash) ??
+        find('SELECT * FROM api_keys WHERE previous_hash = ?', hash)
+      );
     },
 
     async list(tenant) {
       const rows = database.read((connection) =>
-        connection.all<KeyRow>(
-          'SELECT * FROM api_keys WHERE ?1 IS NULL OR tenant = ?1 ORDER BY created_at, id',
-          tenant ?? null,
-        ),
+        tenant === undefined
+          ? connection.all<KeyRow>('SELECT * FROM api_keys ORDER BY created_at, id')
+          : connection.all<KeyRow>('SELECT * FROM api_keys WHERE tenant = ? ORDER BY created_at, id', tenant),
       );
-      return rows.map(toRecord);
+      return rows.map(toKeyRecord);
     },
 
-    revoke: (id, at) => database.write('revokeApiKey', { id, at }),
-  };
-}
+    update: (id, patch) => database.write('updateApiKey', { id, patch }),
 
-function toRecord(row: KeyRow): ApiKeyRecord {
-  return {
-    id: row.id,
-    hash: row.hash,
-    prefix: row.prefix,
-    name: row.name,
-    tenant: row.tenant,
-    role: row.role,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    revokedAt: row.revoked_at,
+    rotate: (id, hash, rotation) => database.write('rotateApiKey', { id, hash, rotation }),
+
+    revoke: (id, at) => database.write('revokeApiKey', { id, at }),
+
+    async recordUses(uses) {
+      if (uses.length > 0) await database.write('recordApiKeyUses', uses);
+    },
   };
 }

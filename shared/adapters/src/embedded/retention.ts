@@ -14,6 +14,13 @@ export async function prune(database: Database, clock: Clock, beforeMs: number):
     const input = { finishedBefore: beforeMs, storiesBefore: now - storyGraceMs, now, limit: batchSize };
     const { jobs, stories, idempotencyKeys } = await database.write('pruneBatch', input);
     removed += jobs;
-    if (jobs + stories + idempotencyKeys === 0) return removed;
+    if (jobs + stories + idempotencyKeys === 0) break;
   }
+  const now = clock.now();
+  await Promise.all([
+    database.write('pruneSessions', now),
+    database.write('pruneRevocations', now),
+    database.write('pruneAttempts', now),
+  ]);
+  return removed;
 }

@@ -113,30 +113,99 @@ const first = `
 
 const heldLeases = 'CREATE INDEX leases_held ON leases (expires_at) WHERE expires_at > 0;';
 
-const migrations: readonly string[] = [first, heldLeases];
+const identity = `
+  ALTER TABLE api_keys ADD COLUMN user_id TEXT;
+  ALTER TABLE api_keys ADD COLUMN scopes TEXT;
+  ALTER TABLE api_keys ADD COLUMN models TEXT;
+  ALTER TABLE api_keys ADD COLUMN allowed_ips TEXT;
+  ALTER TABLE api_keys ADD COLUMN limits TEXT;
+  ALTER TABLE api_keys ADD COLUMN signed INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE api_keys ADD COLUMN previous_hash TEXT;
+  ALTER TABLE api_keys ADD COLUMN previous_until REAL;
+  ALTER TABLE api_keys ADD COLUMN last_used_at REAL;
+  ALTER TABLE api_keys ADD COLUMN usage_count INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX api_keys_previous ON api_keys (previous_hash) WHERE previous_hash IS NOT NULL;
+  CREATE INDEX api_keys_by_tenant ON api_keys (tenant, created_at, id);
+
+  CREATE TABLE users (
+    id TEXT NOT NULL PRIMARY KEY,
+    username TEXT NOT NULL UNIQUE,
+    email TEXT,
+    email_verified INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    role TEXT NOT NULL,
+    password_hash TEXT,
+    github_id TEXT UNIQUE,
+    limits TEXT,
+    created_at REAL NOT NULL,
+    disabled_at REAL
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX users_by_verified_email ON users (email) WHERE email_verified = 1;
+  CREATE INDEX users_by_creation ON users (created_at, id);
+
+  CREATE TABLE sessions (
+    id TEXT NOT NULL PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    secret_hash TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    last_used_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    revoked_at REAL,
+    ip TEXT NOT NULL,
+    user_agent TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX sessions_by_user ON sessions (user_id, created_at);
+  CREATE INDEX sessions_expiry ON sessions (expires_at);
+
+  CREATE TABLE revocations (
+    subject TEXT NOT NULL PRIMARY KEY,
+    at REAL NOT NULL,
+    expires_at REAL NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX revocations_by_time ON revocations (at);
+  CREATE INDEX revocations_expiry ON revocations (expires_at);
+
+  CREATE TABLE attempts (
+    subject TEXT NOT NULL PRIMARY KEY,
+    tries INTEGER NOT NULL,
+    next_at REAL NOT NULL,
+    expires_at REAL NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX attempts_expiry ON attempts (expires_at);
+
+  CREATE TABLE used_once (
+    text TEXT NOT NULL PRIMARY KEY,
+    expires_at REAL NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX used_once_expiry ON used_once (expires_at);
+`;
+
+const migrations: readonly string[] = [first, heldLeases, identity];
 
 /** The version this program writes. */
 export const schemaVersion = migrations.length;
 
 /**
  * Brings the store to `schemaVersion` in one transaction. Throws an Error with a message for the operator when the file was written by a
- * newer version or isn't an Inkwell store.
+ * newer version or isn't an Inkwell store. `target`: an earlier version, for tests of what an old store reads like.
  */
-export function migrate(connection: Connection): void {
+export function migrate(connection: Connection, target: number = schemaVersion): void {
   const version = connection.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
   if (version > schemaVersion) {
     throw new Error(
       `its format is version ${version}, this program knows up to ${schemaVersion}; start the newer Inkwell that wrote it, or name another data directory`,
     );
   }
-  if (version === schemaVersion) return;
+  if (version === target) return;
   if (version === 0 && connection.get('SELECT 1 FROM sqlite_schema LIMIT 1') !== undefined) {
     throw new Error('it holds the tables of another program; name another data directory');
   }
   connection.exec('BEGIN IMMEDIATE');
-  for (const migration of migrations.slice(version)) connection.exec(migration);
+  for (const migration of migrations.slice(version, target)) connection.exec(migration);
   connection.exec(`PRAGMA application_id = ${applicationId}`);
-  connection.exec(`PRAGMA user_version = ${schemaVersion}`);
+  connection.exec(`PRAGMA user_version = ${target}`);
   connection.exec('COMMIT');
 }
 

@@ -2,10 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
+  attemptStoreConformance,
   jobStoreConformance,
   jobStoreListConformance,
   jobStoreTransitionConformance,
   keyStoreConformance,
+  revocationStoreConformance,
+  sessionStoreConformance,
+  userStoreConformance,
 } from '@inkwell/ports/conformance';
 import { startMongo } from '../../../../infra/services/mongo.ts';
 import { openMongoStore } from './index.ts';
@@ -30,3 +34,7 @@ jobStoreConformance(makeAdapter);
 jobStoreListConformance(makeAdapter);
 jobStoreTransitionConformance(makeAdapter);
 keyStoreConformance(makeAdapter);
+attemptStoreConformance(makeAdapter);
+revocationStoreConformance(makeAdapter);
+sessionStoreConformance(makeAdapter);
+userStoreConformance(makeAdapter);

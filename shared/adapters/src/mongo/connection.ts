@@ -5,7 +5,16 @@
  */
 import { InkwellError } from '@inkwell/contracts';
 import mongoose, { type Connection } from 'mongoose';
-import { jobSchema, keySchema, ledgerSchema } from './schema.ts';
+import {
+  attemptSchema,
+  jobSchema,
+  keySchema,
+  ledgerSchema,
+  revocationSchema,
+  sessionSchema,
+  usedOnceSchema,
+  userSchema,
+} from './schema.ts';
 
 export interface MongoConnectionOptions {
   /** `mongodb://` or `mongodb+srv://`; never logged. */
@@ -44,6 +53,8 @@ export async function connectMongo({ url, database, deadlineMs }: MongoConnectio
     const models = modelsOf(connection);
     await models.jobs.createIndexes();
     await models.keys.createIndexes();
+    const { users, sessions, revocations, attempts, usedOnce } = models;
+    for (const model of [users, sessions, revocations, attempts, usedOnce]) await model.createIndexes();
     const open = connection;
     return {
       ...models,
@@ -72,6 +83,11 @@ function modelsOf(connection: Connection) {
     jobs: connection.model('Job', jobSchema),
     ledger: connection.model('Ledger', ledgerSchema),
     keys: connection.model('Key', keySchema),
+    users: connection.model('User', userSchema),
+    sessions: connection.model('Session', sessionSchema),
+    revocations: connection.model('Revocation', revocationSchema),
+    attempts: connection.model('Attempt', attemptSchema),
+    usedOnce: connection.model('UsedOnce', usedOnceSchema),
   };
 }
 

@@ -4,12 +4,16 @@
  */
 
 import { terminalStates } from '@inkwell/contracts';
-import type { JobStore, KeyStore } from '@inkwell/ports';
+import type { AttemptStore, JobStore, KeyStore, RevocationStore, SessionStore, UserStore } from '@inkwell/ports';
+import { createAttemptStore } from './attempt-store.ts';
 import { connectMongo } from './connection.ts';
 import { createJobStore } from './job-store.ts';
 import { createKeyStore } from './key-store.ts';
 import { Ledger } from './ledger.ts';
 import { Moves } from './moves.ts';
+import { createRevocationStore } from './revocation-store.ts';
+import { createSessionStore } from './session-store.ts';
+import { createUserStore } from './user-store.ts';
 
 export interface MongoStoreOptions {
   /** `mongodb://` or `mongodb+srv://`, credentials included; never logged. */
@@ -23,6 +27,10 @@ export interface MongoStoreOptions {
 export interface MongoStore {
   jobStore: JobStore;
   keyStore: KeyStore;
+  userStore: UserStore;
+  sessionStore: SessionStore;
+  revocationStore: RevocationStore;
+  attemptStore: AttemptStore;
   /**
    * Ends moves that processes left behind when they died, so that the counts are exact again. Call it at the start and every minute or so,
    * in any number of processes. `staleMs`: how old such a move must be. Answers how many were ended.
@@ -44,6 +52,10 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<MongoS
   return {
     jobStore: createJobStore({ connection, ledger, moves, deadlineMs }),
     keyStore: createKeyStore(connection),
+    userStore: createUserStore(connection),
+    sessionStore: createSessionStore(connection),
+    revocationStore: createRevocationStore(connection),
+    attemptStore: createAttemptStore(connection),
     repair: (staleMs) => connection.call(() => moves.repair(staleMs)),
     prune: (beforeMs) =>
       connection.call(async () => {

@@ -1,6 +1,6 @@
 /** `/api/keys`: making, listing and revoking API keys. The key itself appears in one answer only, the one that made it. */
 import { z } from 'zod';
-import { roles } from '../api-key.ts';
+import { roles } from '../scope.ts';
 import { textOf, unixSeconds } from './text.ts';
 
 export const apiKeyIdSchema = z.string().regex(/^key_[0-9A-Za-z]{1,40}$/, { error: 'must be a key id, key_…' });

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Announcements } from '../announcements.ts';
+import type { AttemptStore } from '../attempt-store.ts';
 import type { FactLog } from '../fact-log.ts';
 import type { IdempotencyStore } from '../idempotency-store.ts';
 import type { JobBus } from '../job-bus.ts';
@@ -11,6 +12,9 @@ import type { JobStore } from '../job-store.ts';
 import type { KeyStore } from '../key-store.ts';
 import type { Lease } from '../lease.ts';
 import type { ResultStream } from '../result-stream.ts';
+import type { RevocationStore } from '../revocation-store.ts';
+import type { SessionStore } from '../session-store.ts';
+import type { UserStore } from '../user-store.ts';
 import type { WorkerRegistry } from '../worker-registry.ts';
 
 interface Ports {
@@ -23,6 +27,10 @@ interface Ports {
   idempotencyStore: IdempotencyStore;
   announcements: Announcements;
   workerRegistry: WorkerRegistry;
+  userStore: UserStore;
+  sessionStore: SessionStore;
+  revocationStore: RevocationStore;
+  attemptStore: AttemptStore;
 }
 
 /** The ports a suite needs, all over the same data, and what the test bench must provide. */

@@ -1,4 +1,5 @@
 export { announcementsConformance } from './announcements.ts';
+export { attemptStoreConformance } from './attempt-store.ts';
 export { factLogConformance } from './fact-log.ts';
 export type { Adapter, MakeAdapter } from './harness.ts';
 export { idempotencyStoreConformance } from './idempotency-store.ts';
@@ -11,4 +12,7 @@ export { keyStoreConformance } from './key-store.ts';
 export { leaseConformance } from './lease.ts';
 export { resultStreamConformance } from './result-stream.ts';
 export { resultStreamFollowConformance } from './result-stream-follow.ts';
+export { revocationStoreConformance } from './revocation-store.ts';
+export { sessionStoreConformance } from './session-store.ts';
+export { userStoreConformance } from './user-store.ts';
 export { workerRegistryConformance } from './worker-registry.ts';

@@ -43,6 +43,7 @@ export const createCompletion = defineOperation({
     'Works with the OpenAI SDKs. The job behind the answer is named in `x-inkwell-job-id`. It is cancelled when the client leaves, unless ' +
     '`on_disconnect` or an `Idempotency-Key` says that the answer will still be wanted.',
   access: 'key',
+  scope: 'generate',
   body: completionRequestSchema,
   headers: { ...idempotencyHeader, ...deadlineHeader },
   answers: {

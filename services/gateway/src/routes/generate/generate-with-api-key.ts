@@ -14,6 +14,7 @@ export const generateWithApiKey = defineOperation({
   summary: 'Generate text',
   description: 'Synchronous generation. `temperature` and `top_p` must not both be below 1.',
   access: 'key',
+  scope: 'generate',
   body: generateRequestSchema,
   headers: { ...idempotencyHeader, ...deadlineHeader },
   answers: { 200: jsonAnswer('The generated text.', completionSchema) },

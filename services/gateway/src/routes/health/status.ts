@@ -51,6 +51,7 @@ export const status = defineOperation({
   summary: 'Does it really generate?',
   description: 'Runs one token through the queue. Needs the key of an operator, or none from the machine it runs on.',
   access: 'monitor',
+  scope: 'admin',
   answers: {
     200: jsonAnswer('It does.', healthStatusSchema),
     503: jsonAnswer('It does not; the report says how far it got.', healthStatusSchema),

@@ -15,6 +15,7 @@ export const cancelOneJob = defineOperation({
   summary: 'Cancel a job',
   description: 'A queued job never starts; a running one stops within one step. Cancelling twice is fine.',
   access: 'key',
+  scope: 'jobs',
   params: z.object({ id: z.string() }),
   answers: { 200: jsonAnswer('The cancelled job with what it had produced.', jobSchema) },
   errors: ['job_not_found', 'job_finished'],

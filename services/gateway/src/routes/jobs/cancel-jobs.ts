@@ -22,6 +22,7 @@ export const cancelJobs = defineOperation({
   summary: 'Cancel many jobs',
   description: `Cancels up to ${pageSize * maxPages} unfinished jobs that match, newest first.`,
   access: 'key',
+  scope: 'jobs',
   body: jobCancelFilterSchema,
   answers: { 200: jsonAnswer('Which jobs were cancelled.', jobCancelAnswerSchema) },
   async handle({ body, caller }, gateway) {

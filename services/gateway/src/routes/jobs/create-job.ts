@@ -15,6 +15,7 @@ export const createJob = defineOperation({
   summary: 'Create a job',
   description: 'The job is durable when this answers. Follow it by `events_url`, or wait for it at `response_url`.',
   access: 'key',
+  scope: 'generate',
   body: jobRequestSchema,
   headers: { ...idempotencyHeader, ...deadlineHeader },
   answers: { 202: jsonAnswer('The job, waiting. `Location` is its address.', jobSchema) },

@@ -21,6 +21,7 @@ export const getJob = defineOperation({
   summary: 'Get a job',
   description: 'With `wait` it answers when the state changes (queued → in progress → ended) or the time is over.',
   access: 'key',
+  scope: 'jobs',
   params: z.object({ id: z.string() }),
   query: jobGetQuerySchema,
   headers: { Prefer: '`wait=30` does the same as the query parameter.' },

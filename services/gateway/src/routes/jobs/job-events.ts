@@ -24,6 +24,7 @@ export const jobEvents = defineOperation({
   description:
     'Numbered server-sent events without a gap. The stream ends after the terminal event, which holds the whole job.',
   access: 'key',
+  scope: 'jobs',
   params: z.object({ id: z.string() }),
   query: jobEventsQuerySchema,
   headers: { 'Last-Event-ID': 'Number of the last event the client has; browsers send it by themselves.' },

@@ -12,6 +12,7 @@ export const listJobs = defineOperation({
   tag: 'Jobs',
   summary: 'List and search jobs',
   access: 'key',
+  scope: 'jobs',
   query: jobListQuerySchema,
   answers: { 200: jsonAnswer('A page of jobs, newest first.', jobListSchema) },
   async handle({ caller, query }, gateway) {

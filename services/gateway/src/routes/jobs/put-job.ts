@@ -15,6 +15,7 @@ export const putJob = defineOperation({
   summary: 'Create a job under an id of your own',
   description: 'Sent again with the same body it answers the same job; with another body it is a conflict.',
   access: 'key',
+  scope: 'generate',
   params: z.object({ id: jobIdSchema }),
   body: jobRequestSchema,
   headers: deadlineHeader,

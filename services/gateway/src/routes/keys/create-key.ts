@@ -11,6 +11,7 @@ export const createKey = defineOperation({
   tag: 'Keys',
   summary: 'Make an API key',
   access: 'superuser',
+  scope: 'keys',
   body: apiKeyRequestSchema,
   answers: { 201: jsonAnswer('The key, shown this once.', newApiKeySchema) },
   async handle({ body }, gateway) {

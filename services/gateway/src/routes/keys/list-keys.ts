@@ -10,6 +10,7 @@ export const listKeys = defineOperation({
   tag: 'Keys',
   summary: 'List API keys',
   access: 'superuser',
+  scope: 'keys',
   answers: { 200: jsonAnswer('The keys, without their secrets.', apiKeyListSchema) },
   async handle(_call, gateway) {
     const records = await gateway.ports.keyStore.list();

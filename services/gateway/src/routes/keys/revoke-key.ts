@@ -11,6 +11,7 @@ export const revokeKey = defineOperation({
   tag: 'Keys',
   summary: 'Revoke an API key',
   access: 'superuser',
+  scope: 'keys',
   params: z.object({ id: apiKeyIdSchema }),
   answers: { 204: { description: 'Revoked.' } },
   errors: ['not_found'],

@@ -17,6 +17,7 @@ export const metrics = defineOperation({
   tag: 'About',
   summary: 'Prometheus metrics',
   access: 'monitor',
+  scope: 'admin',
   answers: { 200: { description: 'The metrics.', content: { 'text/plain': z.string() } } },
   async handle(_call, gateway) {
     await readGauges(gateway);

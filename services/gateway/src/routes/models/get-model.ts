@@ -12,6 +12,7 @@ export const getModel = defineOperation({
   tag: 'Models',
   summary: 'Get a model',
   access: 'key',
+  scope: 'models',
   params: z.object({ id: z.string() }),
   answers: { 200: jsonAnswer('The model.', modelSchema) },
   errors: ['model_not_found'],

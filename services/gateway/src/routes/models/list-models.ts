@@ -10,6 +10,7 @@ export const listModels = defineOperation({
   tag: 'Models',
   summary: 'List models',
   access: 'key',
+  scope: 'models',
   answers: { 200: jsonAnswer('The models this key may use.', modelListSchema) },
   async handle(_call, { models }) {
     return json(200, { object: 'list', data: models.map(toModelResource) });

@@ -23,6 +23,7 @@ export const detokenize = defineOperation({
   tag: 'Tokens',
   summary: 'Token ids to text',
   access: 'key',
+  scope: 'generate',
   body: detokenizeRequestSchema,
   answers: { 200: jsonAnswer('The text.', detokenizationSchema) },
   errors: ['model_not_found'],

@@ -10,6 +10,7 @@ export const tokenize = defineOperation({
   tag: 'Tokens',
   summary: 'Text to token ids',
   access: 'key',
+  scope: 'generate',
   body: tokenizeRequestSchema,
   answers: { 200: jsonAnswer('The tokens, their number and the context they must fit.', tokenizationSchema) },
   errors: ['model_not_found'],

@@ -10,6 +10,7 @@ export const listWorkers = defineOperation({
   tag: 'Administration',
   summary: 'List the workers that live',
   access: 'operator',
+  scope: 'admin',
   answers: { 200: jsonAnswer('The workers, by id.', workerListSchema) },
   async handle(_call, gateway) {
     const workers = await gateway.ports.workerRegistry.list();

@@ -1,11 +1,15 @@
 /** Everything the writer thread can do to the store, by name. */
 import { apiKeyOperations } from './api-keys.ts';
+import { attemptOperations } from './attempts.ts';
 import { deliveryOperations } from './deliveries.ts';
 import { eventOperations } from './events.ts';
 import { idempotencyOperations } from './idempotency.ts';
 import { jobOperations } from './jobs.ts';
 import { leaseOperations } from './leases.ts';
 import { retentionOperations } from './retention.ts';
+import { revocationOperations } from './revocations.ts';
+import { sessionOperations } from './sessions.ts';
+import { userOperations } from './users.ts';
 
 export const operations = {
   ...jobOperations,
@@ -14,5 +18,9 @@ export const operations = {
   ...deliveryOperations,
   ...idempotencyOperations,
   ...apiKeyOperations,
+  ...userOperations,
+  ...sessionOperations,
+  ...revocationOperations,
+  ...attemptOperations,
   ...retentionOperations,
 };
