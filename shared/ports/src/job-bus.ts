@@ -1,7 +1,9 @@
 /**
  * Transport of job headers from gateways to workers; knows nothing of models or tokens. Promises: `publish` resolves when the message is
  * durable; a message is delivered until it is acknowledged or dead-lettered, so at least once, and again if its consumer dies. Publishing
- * a key that still waits changes nothing. Not promised: order (the worker's fair queue decides what runs next).
+ * a key that a consumer holds changes nothing. Not promised: order (the worker's fair queue decides what runs next); that a repetition
+ * published before the acknowledgement doesn't come once more behind it; that a consumer which was killed, rather than left, isn't repeated in
+ * what it settled last. The job's record tells a worker that there is nothing left to do.
  */
 import type { JobKey, JobMessage } from '@inkwell/contracts';
 

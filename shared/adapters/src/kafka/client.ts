@@ -1,0 +1,38 @@
+/** How we talk to Kafka in general: short timeouts, few retries of kafkajs's own (each room repeats what it may), failures as the table's errors. */
+import { InkwellError } from '@inkwell/contracts';
+import { Kafka, logLevel } from 'kafkajs';
+
+export interface KafkaLog {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export const silentLog: KafkaLog = { warn: () => {}, error: () => {} };
+
+export function createClient(brokers: readonly string[]): Kafka {
+  return new Kafka({
+    clientId: 'inkwell',
+    brokers: [...brokers],
+    connectionTimeout: 1000,
+    requestTimeout: 5000,
+    retry: { initialRetryTime: 30, maxRetryTime: 500, retries: 3 },
+    // Whatever goes wrong reaches us as an error, and we say it in our own log.
+    logLevel: logLevel.NOTHING,
+  });
+}
+
+export function unavailable(cause: unknown): InkwellError {
+  return new InkwellError('dependency_unavailable', {
+    message: 'The queue is not available.',
+    retryAfterSeconds: 5,
+    cause,
+  });
+}
+
+export function closed(): InkwellError {
+  return new InkwellError('shutting_down', { message: 'The queue is closed.' });
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

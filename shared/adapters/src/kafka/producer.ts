@@ -1,0 +1,179 @@
+/**
+ * Writes messages in groups: whatever is sent in one turn of the event loop, and whatever comes while a produce is under way, shares one
+ * request. A send resolves when its message is on all in-sync replicas (acks=all) and rejects at its deadline; then it may still be written.
+ * Messages of one partition that are sent one after the other are written in that order.
+ *
+ * kafkajs makes retries within one call idempotent. Two of its traits we guard against: after a call that failed for good it would use the same
+ * sequence numbers for other messages, which a broker takes for the old ones and drops; so such a producer is thrown away. And when leaders
+ * move during a call it may leave partitions out; so the answer is checked for every partition.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { InkwellError } from '@inkwell/contracts';
+import type { IHeaders, Kafka, Producer } from 'kafkajs';
+import { closed, type KafkaLog, reasonOf, unavailable } from './client.ts';
+import { placeKey } from './link.ts';
+
+export interface OutgoingMessage {
+  topic: string;
+  partition: number;
+  key: string | Buffer | null;
+  value: string | Buffer | null;
+  headers?: IHeaders;
+}
+
+export interface GroupingProducerOptions {
+  client: Kafka;
+  /** Longest a send may take. */
+  deadlineMs: number;
+  log: KafkaLog;
+}
+
+interface Pending {
+  message: OutgoingMessage;
+  sizeBytes: number;
+  /** Undefined once its sender was answered. */
+  sender: PromiseWithResolvers<void> | undefined;
+  timer: NodeJS.Timeout;
+}
+
+/** Kafka refuses a batch of over a mebibyte per partition (`max.message.bytes`); the frame around a message is counted roughly. */
+const mostBytesPerRequest = 900_000;
+const mostMessagesPerRequest = 2000;
+const frameBytes = 100;
+/** Beyond this, senders are turned away at once instead of filling the memory. */
+const mostPending = 100_000;
+const longestPauseMs = 500;
+
+export class GroupingProducer {
+  readonly #options: GroupingProducerOptions;
+  #pending: Pending[] = [];
+  #producer: Promise<Producer> | undefined;
+  #running: Promise<void> | undefined;
+  #closed = false;
+  #requests = 0;
+
+  constructor(options: GroupingProducerOptions) {
+    this.#options = options;
+  }
+
+  /** Produce calls made so far. */
+  get requests(): number {
+    return this.#requests;
+  }
+
+  async connect(): Promise<void> {
+    await this.#connected();
+  }
+
+  send(message: OutgoingMessage): Promise<void> {
+    if (this.#closed) return Promise.reject(closed());
+    const sizeBytes = Buffer.byteLength(message.value ?? '') + Buffer.byteLength(message.key ?? '') + frameBytes;
+    if (sizeBytes > mostBytesPerRequest) {
+      return Promise.reject(
+        new InkwellError('payload_too_large', { message: 'The message is too large for the queue.' }),
+      );
+    }
+    if (this.#pending.length >= mostPending)
+      return Promise.reject(unavailable(new Error('too much waits to be written')));
+    const sender = Promise.withResolvers<void>();
+    const pending: Pending = {
+      message,
+      sizeBytes,
+      sender,
+      timer: setTimeout(() => expire(pending), this.#options.deadlineMs),
+    };
+    this.#pending.push(pending);
+    this.#running ??= this.#run();
+    return sender.promise;
+  }
+
+  /** What was sent is written, or rejected at its deadline. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+    const producer = await this.#producer?.catch(() => undefined);
+    await producer?.disconnect().catch(() => {});
+  }
+
+  async #run(): Promise<void> {
+    // What else is sent in this turn goes along.
+    await new Promise(setImmediate);
+    for (let failures = 0; this.#pending.length > 0; ) {
+      const group = this.#nextGroup();
+      if (group.length === 0) continue;
+      try {
+        await this.#write(group);
+        failures = 0;
+        for (const pending of group) answer(pending);
+      } catch (error) {
+        const pauseMs = Math.min(20 * 2 ** failures++, longestPauseMs);
+        this.#options.log.warn({ reason: reasonOf(error), pauseMs }, 'writing to Kafka failed; it is tried again');
+        this.#pending = [...group, ...this.#pending];
+        await wait(pauseMs);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  #nextGroup(): Pending[] {
+    this.#pending = this.#pending.filter(({ sender }) => sender !== undefined);
+    let bytes = 0;
+    const end = this.#pending.findIndex(({ sizeBytes }, index) => {
+      bytes += sizeBytes;
+      return index === mostMessagesPerRequest || bytes > mostBytesPerRequest;
+    });
+    return this.#pending.splice(0, end === -1 ? this.#pending.length : end);
+  }
+
+  async #write(group: readonly Pending[]): Promise<void> {
+    const producer = await this.#connected();
+    const byTopic = Map.groupBy(group, ({ message }) => message.topic);
+    const topicMessages = [...byTopic].map(([topic, of]) => ({ topic, messages: of.map(({ message }) => message) }));
+    this.#requests++;
+    try {
+      const answers = await producer.sendBatch({ acks: -1, topicMessages });
+      const written = new Set(answers.map(({ topicName, partition }) => placeKey({ topic: topicName, partition })));
+      const missing = group.find(({ message }) => !written.has(placeKey(message)));
+      if (missing !== undefined) throw new Error(`partition ${placeKey(missing.message)} was left out`);
+    } catch (error) {
+      this.#producer = undefined;
+      void producer.disconnect().catch(() => {});
+      throw error;
+    }
+  }
+
+  #connected(): Promise<Producer> {
+    this.#producer ??= this.#connect();
+    return this.#producer;
+  }
+
+  async #connect(): Promise<Producer> {
+    const producer = this.#options.client.producer({
+      idempotent: true,
+      allowAutoTopicCreation: false,
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition!,
+    });
+    try {
+      await producer.connect();
+      return producer;
+    } catch (error) {
+      this.#producer = undefined;
+      void producer.disconnect().catch(() => {});
+      throw error;
+    }
+  }
+}
+
+function answer(pending: Pending): void {
+  clearTimeout(pending.timer);
+  pending.sender?.resolve();
+  pending.sender = undefined;
+}
+
+function expire(pending: Pending): void {
+  pending.sender?.reject(unavailable(new Error('Kafka did not acknowledge in time')));
+  pending.sender = undefined;
+}
