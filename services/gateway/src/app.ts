@@ -2,6 +2,7 @@
 import express, { type Express } from 'express';
 import type { GatewayContext } from './context.ts';
 import { dispatch } from './dispatch.ts';
+import { budget } from './middleware/budget.ts';
 import { errors } from './middleware/errors.ts';
 import { notFound } from './middleware/not-found.ts';
 import { observe } from './middleware/observe.ts';
@@ -17,7 +18,7 @@ export function createApp(gateway: GatewayContext): Express {
   app.disable('etag');
   app.enable('case sensitive routing');
   app.set('query parser', false);
-  app.use(requestId, processTime, securityHeaders, observe(gateway), refuseWhenClosing(gateway));
+  app.use(requestId, processTime, securityHeaders, observe(gateway), refuseWhenClosing(gateway), budget(gateway));
   for (const operation of operations) {
     const path = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
     app[operation.method](path, dispatch(operation, gateway));

@@ -1,54 +1,96 @@
 /**
- * The ports with a deadline on every call: a dependency that is slow or broken becomes a 503 `dependency_unavailable`, never a hang and never
- * a stack. `follow` and `consume` are long by nature and pass through.
+ * The ports as the gateway uses them: each belongs to a dependency, and every call goes through that dependency's circuit breaker. What is
+ * slow or broken becomes a 503 `dependency_unavailable`, never a hang and never a stack, and what is known to be down is not asked at all.
+ * `follow` is long by nature: it has no deadline, but ends when its dependency stays away.
  */
-import { InkwellError } from '@inkwell/contracts';
+import { type Breaker, type BreakerListener, createBreaker } from '@inkwell/resilience';
+import type { GatewayConfig } from './config.ts';
 import type { GatewayPorts } from './context.ts';
+import { guardedFollow } from './guarded-follow.ts';
 
-const unbounded = new Set<PropertyKey>(['follow', 'consume']);
-
-function unavailable(name: string, cause: unknown): InkwellError {
-  return new InkwellError('dependency_unavailable', {
-    retryAfterSeconds: 1,
-    cause: new Error(`${name} failed`, { cause }),
-  });
+export interface DependencyPlan {
+  /** For metrics, logs and readiness. */
+  name: string;
+  ports: readonly (keyof GatewayPorts)[];
+  /** Whether no request can be served without it (default). Readiness is unavailable while such a one is down. */
+  essential?: boolean;
+  /** A cheap call, made twice a second, that fails while the dependency is away. Without one only requests find out. */
+  pulse?: (ports: GatewayPorts) => Promise<unknown>;
 }
 
-/** Answers what the work answers, or rejects with `dependency_unavailable` after `timeoutMs`. */
-async function withDeadline<T>(name: string, timeoutMs: number, work: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable(name, new Error(`no answer within ${timeoutMs} ms`))), timeoutMs);
-  });
-  try {
-    return await Promise.race([work(), deadline]);
-  } catch (error) {
-    throw error instanceof InkwellError ? error : unavailable(name, error);
-  } finally {
-    clearTimeout(timer);
+export interface Dependency {
+  readonly essential: boolean;
+  readonly ports: readonly (keyof GatewayPorts)[];
+  readonly breaker: Breaker;
+}
+
+export type Bounds = Pick<GatewayConfig, 'dependencyTimeoutMs' | 'dependencyRestMs' | 'pulseMs' | 'requestBudgetMs'>;
+
+const everyPort: Record<keyof GatewayPorts, true> = {
+  jobStore: true,
+  resultStream: true,
+  lease: true,
+  jobBus: true,
+  keyStore: true,
+  idempotencyStore: true,
+  workerRegistry: true,
+};
+const portNames = Object.keys(everyPort) as (keyof GatewayPorts)[];
+
+/** One local store behind all ports, as in the embedded edition. */
+export const oneStore: readonly DependencyPlan[] = [
+  { name: 'store', ports: portNames, pulse: ({ jobStore }) => jobStore.counts() },
+];
+
+/** @throws Error when a port belongs to no dependency or to several */
+export function boundPorts(
+  ports: GatewayPorts,
+  plans: readonly DependencyPlan[],
+  bounds: Bounds,
+  listener: BreakerListener,
+): { ports: GatewayPorts; dependencies: Dependency[] } {
+  const owned = plans.flatMap((plan) => plan.ports);
+  for (const name of portNames) {
+    const owners = owned.filter((one) => one === name).length;
+    if (owners !== 1) throw new Error(`the port ${name} belongs to ${owners} dependencies instead of one`);
   }
+  const bounded: Partial<GatewayPorts> = {};
+  const dependencies = plans.map(({ name, ports: names, essential = true, pulse }) => {
+    const breaker = createBreaker({
+      dependency: name,
+      timeoutMs: bounds.dependencyTimeoutMs,
+      restMs: bounds.dependencyRestMs,
+      pulse: pulse && (() => pulse(ports)),
+      pulseMs: bounds.pulseMs,
+      listener,
+    });
+    for (const port of names) Object.assign(bounded, { [port]: bound(port, ports[port], breaker, bounds) });
+    return { essential, ports: names, breaker };
+  });
+  return { ports: bounded as GatewayPorts, dependencies };
 }
 
-function bound<T extends object>(portName: string, port: T, timeoutMs: number): T {
+type Method = (...given: never[]) => Promise<unknown>;
+
+function bound<T extends object>(portName: string, port: T, breaker: Breaker, bounds: Bounds): T {
+  const wrapped = new Map<PropertyKey, { method: unknown; bounded: unknown }>();
+  const wrap = (property: PropertyKey, method: Method) => {
+    if (property === 'follow') return guardedFollow(method.bind(port) as never, breaker, bounds.requestBudgetMs);
+    // A consumer is no caller; the gateway has none.
+    if (property === 'consume') return method.bind(port);
+    const what = `${portName}.${String(property)}`;
+    return (...given: never[]) => breaker.run(what, () => method.apply(port, given));
+  };
   return new Proxy(port, {
     get(target, property) {
-      const member: unknown = Reflect.get(target, property, target);
-      if (typeof member !== 'function') return member;
-      if (unbounded.has(property)) return member.bind(target);
-      return (...args: unknown[]) =>
-        withDeadline(`${portName}.${String(property)}`, timeoutMs, async () => member.apply(target, args));
+      const method: unknown = Reflect.get(target, property, target);
+      if (typeof method !== 'function') return method;
+      let known = wrapped.get(property);
+      if (known?.method !== method) {
+        known = { method, bounded: wrap(property, method as Method) };
+        wrapped.set(property, known);
+      }
+      return known.bounded;
     },
   });
-}
-
-export function boundPorts(ports: GatewayPorts, timeoutMs: number): GatewayPorts {
-  return {
-    jobStore: bound('jobStore', ports.jobStore, timeoutMs),
-    resultStream: bound('resultStream', ports.resultStream, timeoutMs),
-    lease: bound('lease', ports.lease, timeoutMs),
-    jobBus: bound('jobBus', ports.jobBus, timeoutMs),
-    keyStore: bound('keyStore', ports.keyStore, timeoutMs),
-    idempotencyStore: bound('idempotencyStore', ports.idempotencyStore, timeoutMs),
-    workerRegistry: bound('workerRegistry', ports.workerRegistry, timeoutMs),
-  };
 }

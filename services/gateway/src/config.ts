@@ -5,8 +5,16 @@ export interface GatewayConfig {
   /** Secret under which API keys are hashed; at least 32 bytes. */
   keySecret: string | Uint8Array;
   limits: QueueLimits;
-  /** How long any call to a store, stream or bus may take before the client gets a 503. */
+  /** How long one call to a store, stream or bus may take. */
   dependencyTimeoutMs: number;
+  /** How long a request may wait for its calls in all, before the client gets a 503; also how long one that waits for a job bears an outage. */
+  requestBudgetMs: number;
+  /** How long a dependency that is down is left alone before one call tries whether it is back. */
+  dependencyRestMs: number;
+  /** How often each dependency is asked whether it is there. */
+  pulseMs: number;
+  /** How long an open stream bears an outage before it ends, so that its client comes back elsewhere. */
+  streamPatienceMs: number;
   bodyLimitBytes: number;
   /** How long a client may take to send its whole request. The answer may take as long as it needs. */
   requestTimeoutMs: number;
@@ -25,6 +33,10 @@ export interface GatewayConfig {
 const defaults: Omit<GatewayConfig, 'keySecret'> = {
   limits: { maxQueued: 20_000, maxQueuedPerTenant: 10_000 },
   dependencyTimeoutMs: 2_000,
+  requestBudgetMs: 3_000,
+  dependencyRestMs: 500,
+  pulseMs: 500,
+  streamPatienceMs: 30_000,
   bodyLimitBytes: 1_048_576,
   requestTimeoutMs: 30_000,
   heartbeatMs: 15_000,

@@ -11,6 +11,7 @@ import type {
   ResultStream,
   WorkerRegistry,
 } from '@inkwell/ports';
+import type { Dependency } from './bounded-ports.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Readers } from './delivery/readers.ts';
 import type { Caution } from './jobs/caution.ts';
@@ -45,6 +46,7 @@ export interface WorkerStats {
 
 export interface GatewayContext {
   readonly ports: GatewayPorts;
+  readonly dependencies: readonly Dependency[];
   /** At least one; the first is the default where a request may leave the model out. */
   readonly models: readonly ServedModel[];
   readonly config: GatewayConfig;

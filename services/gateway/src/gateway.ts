@@ -8,7 +8,7 @@ import type { Logger, Metrics } from '@inkwell/observability';
 import type { Clock } from '@inkwell/ports';
 import type { Express } from 'express';
 import { createApp } from './app.ts';
-import { boundPorts } from './bounded-ports.ts';
+import { boundPorts, type DependencyPlan, oneStore } from './bounded-ports.ts';
 import { type GatewayConfig, resolveConfig } from './config.ts';
 import type { GatewayContext, GatewayPorts, ServedModel, WorkerStats } from './context.ts';
 import { Readers } from './delivery/readers.ts';
@@ -16,10 +16,13 @@ import { Caution } from './jobs/caution.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { answerClientErrors } from './middleware/client-errors.ts';
 import { openApiDocument } from './openapi/document.ts';
+import { reportDependencies } from './report-dependencies.ts';
 import { operations } from './routes/operations.ts';
 
 export interface GatewayOptions {
   ports: GatewayPorts;
+  /** What stands behind the ports; each port belongs to one. Default: one store behind all. */
+  dependencies?: readonly DependencyPlan[];
   /** At least one; the first is the default where a request may leave the model out. */
   models: readonly ServedModel[];
   /** Everything but `keySecret` has a default. */
@@ -59,7 +62,7 @@ function toContext(options: GatewayOptions): GatewayContext {
   if (options.models.length === 0) throw new Error('a gateway needs at least one model');
   let document: object | undefined;
   return {
-    ports: boundPorts(options.ports, config.dependencyTimeoutMs),
+    ...boundPorts(options.ports, options.dependencies ?? oneStore, config, reportDependencies(options)),
     models: options.models,
     config,
     log: options.log,
@@ -113,6 +116,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       clearTimeout(cut);
       clearTimeout(end);
       await lifecycle.settled();
+      for (const { breaker } of context.dependencies) breaker.close();
     },
   };
 }

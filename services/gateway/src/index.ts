@@ -1,6 +1,7 @@
 /** The HTTP ingress of Inkwell. */
 export { apiKeyPrefix, hashApiKey, isPlausibleApiKey, makeApiKey } from './auth/api-key.ts';
 export { issueApiKey } from './auth/issue-api-key.ts';
+export type { DependencyPlan } from './bounded-ports.ts';
 export type { GatewayConfig } from './config.ts';
 export type { GatewayPorts, ServedModel, WorkerStats } from './context.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';

@@ -29,6 +29,13 @@ export function createMetrics() {
       'route',
     ]),
     errors: counter('errors_total', 'Errors answered, by code.', ['code']),
+    breakerState: gauge('breaker_state', 'Circuit breaker of a dependency: 0 closed, 1 half open, 2 open.', [
+      'dependency',
+    ]),
+    dependencyRefusals: counter('dependency_refusals_total', 'Calls to a dependency that got no answer, by why.', [
+      'dependency',
+      'reason',
+    ]),
     openStreams: gauge('open_streams', 'SSE streams open now.'),
     jobsAccepted: counter('jobs_accepted_total', 'Jobs made durable.', ['priority']),
     jobsFinished: counter('request_success_total', 'Jobs that reached a terminal state.', ['state']),

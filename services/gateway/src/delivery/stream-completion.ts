@@ -7,6 +7,7 @@ import { cancelInBackground } from '../jobs/cancel-job.ts';
 import type { Call } from '../operation.ts';
 import { createChunkWriter } from './completion-chunks.ts';
 import { openSse, type SseWriter } from './sse-writer.ts';
+import { followThroughOutage } from './through-outage.ts';
 
 export interface CompletionStreamOptions {
   includeUsage: boolean;
@@ -22,7 +23,7 @@ async function writeChunks(
   signal: AbortSignal,
 ): Promise<boolean> {
   const chunks = createChunkWriter(record, includeUsage);
-  for await (const event of gateway.ports.resultStream.follow(record.key, 0, signal)) {
+  for await (const event of followThroughOutage(gateway, record.key, 0, signal)) {
     if (isTerminalEvent(event)) {
       writer.write(chunks.end(event.outcome));
       return true;

@@ -1,5 +1,10 @@
-/** A job's story over server-sent events: what the client lacks is replayed, then followed live to the terminal event. */
+/**
+ * A job's story over server-sent events: what the client lacks is replayed, then followed live to the terminal event. While the story's
+ * dependency is away the stream stays open with its heartbeats and goes on afterwards; an outage longer than its patience ends it without
+ * a terminal event, and the client's reconnect with `Last-Event-ID` resumes where it ended.
+ */
 import { isTerminalEvent, type JobRecord, type TerminalEvent } from '@inkwell/contracts';
+import { isOutage } from '@inkwell/resilience';
 import type { GatewayContext } from '../context.ts';
 import { stopSignal } from '../http/stop-signal.ts';
 import { cancelInBackground } from '../jobs/cancel-job.ts';
@@ -7,12 +12,39 @@ import { withOutcome } from '../jobs/read-job.ts';
 import type { Call } from '../operation.ts';
 import { openFrame, terminalFrame } from './job-frames.ts';
 import { toJobResource } from './job-resource.ts';
-import { openSse } from './sse-writer.ts';
+import { openSse, type SseWriter } from './sse-writer.ts';
+import { followThroughOutage, throughOutage } from './through-outage.ts';
 
 /** With the record as the event leaves it; read anew, since attempts and start are not in the event. */
-async function lastFrame(gateway: GatewayContext, record: JobRecord, event: TerminalEvent): Promise<string> {
-  const latest = (await gateway.ports.jobStore.get(record.key)) ?? record;
+async function lastFrame(gateway: GatewayContext, record: JobRecord, event: TerminalEvent, signal: AbortSignal) {
+  const latest = (await throughOutage(gateway, signal, () => gateway.ports.jobStore.get(record.key))) ?? record;
   return terminalFrame(event, toJobResource(withOutcome(latest, event.outcome), null));
+}
+
+/** True when the story was told to its end; false when the client must come back for the rest. */
+async function writeStory(
+  gateway: GatewayContext,
+  record: JobRecord,
+  writer: SseWriter,
+  afterSeq: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    for await (const event of followThroughOutage(gateway, record.key, afterSeq, signal)) {
+      const ends = isTerminalEvent(event);
+      const caughtUp = writer.write(
+        ends ? await lastFrame(gateway, record, event, signal) : openFrame(event, record.id),
+      );
+      if (ends) return true;
+      if (caughtUp) await caughtUp;
+    }
+    return false;
+  } catch (thrown) {
+    if (signal.aborted) return false;
+    if (!isOutage(thrown)) throw thrown;
+    gateway.log.warn({ err: thrown, jobId: record.id }, 'a stream ended because its dependency stayed away');
+    return false;
+  }
 }
 
 export async function streamJob(
@@ -27,12 +59,7 @@ export async function streamJob(
   const writer = openSse(call.response, gateway.config);
   let ended = false;
   try {
-    for await (const event of gateway.ports.resultStream.follow(record.key, afterSeq, signal)) {
-      ended = isTerminalEvent(event);
-      const text = isTerminalEvent(event) ? await lastFrame(gateway, record, event) : openFrame(event, record.id);
-      const caughtUp = writer.write(text);
-      if (caughtUp) await caughtUp;
-    }
+    ended = await writeStory(gateway, record, writer, afterSeq, signal);
     writer.end();
   } finally {
     release();

@@ -12,6 +12,8 @@ import {
   type JobRecord,
 } from '@inkwell/contracts';
 import type { GatewayContext } from '../context.ts';
+import { throughOutage } from '../delivery/through-outage.ts';
+import { stopSignal } from '../http/stop-signal.ts';
 import { withOutcome } from './read-job.ts';
 
 const leaseTtlMs = 10_000;
@@ -75,10 +77,11 @@ export async function cancelJob(gateway: GatewayContext, record: JobRecord): Pro
 
 /** For clients that went away: cancels after the request is over, and nobody waits for it but the shutdown. */
 export function cancelInBackground(gateway: GatewayContext, record: JobRecord): void {
-  const work = cancelJob(gateway, record).then(
+  const { signal, release } = stopSignal(gateway.lifecycle.onCut);
+  const work = throughOutage(gateway, signal, () => cancelJob(gateway, record)).then(
     () => {},
     (error: unknown) =>
       gateway.log.error({ err: error, jobId: record.id }, 'could not cancel the job of a client that left'),
   );
-  gateway.lifecycle.background(work);
+  gateway.lifecycle.background(work.finally(release));
 }

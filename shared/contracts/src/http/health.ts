@@ -1,7 +1,14 @@
 /** Probes and the version. */
 import { z } from 'zod';
 
-export const probeSchema = z.object({ status: z.enum(['ok', 'unavailable']) }).meta({ id: 'Probe' });
+export const probeSchema = z
+  .object({
+    status: z.enum(['ok', 'unavailable']),
+    down: z.array(z.string()).optional().meta({ description: 'What is missing, by name.' }),
+  })
+  .meta({ id: 'Probe' });
+
+export type Probe = z.infer<typeof probeSchema>;
 
 export const healthStatusSchema = z
   .object({

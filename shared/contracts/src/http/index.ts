@@ -11,7 +11,7 @@ export {
 } from './completion.ts';
 export { errorAnswerSchema, problemSchema } from './error.ts';
 export { defaultMaxTokens, type GenerationRequest, maxSequences } from './generation.ts';
-export { healthStatusSchema, probeSchema, versionSchema } from './health.ts';
+export { healthStatusSchema, type Probe, probeSchema, versionSchema } from './health.ts';
 export {
   type JobResource,
   jobCancelAnswerSchema,

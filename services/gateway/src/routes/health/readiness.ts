@@ -1,5 +1,5 @@
 import { probeSchema } from '@inkwell/contracts/http';
-import { isReady } from '../../delivery/is-ready.ts';
+import { probe } from '../../delivery/probe.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
 
 /** `GET /api/health/readiness`: whether new requests should be sent here now. */
@@ -15,7 +15,7 @@ export const readiness = defineOperation({
     503: jsonAnswer('Not now: a dependency is missing, or the server is closing.', probeSchema),
   },
   async handle(_call, gateway) {
-    const ready = !gateway.lifecycle.closing && (await isReady(gateway));
-    return ready ? json(200, { status: 'ok' }) : json(503, { status: 'unavailable' }, { 'retry-after': '1' });
+    const found = gateway.lifecycle.closing ? ({ status: 'unavailable' } as const) : await probe(gateway);
+    return found.status === 'ok' ? json(200, found) : json(503, found, { 'retry-after': '1' });
   },
 });

@@ -1,5 +1,5 @@
 import { probeSchema } from '@inkwell/contracts/http';
-import { isReady } from '../../delivery/is-ready.ts';
+import { probe } from '../../delivery/probe.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
 
 /** `GET /api/health/startup`: unavailable until store and worker have answered. */
@@ -15,8 +15,7 @@ export const startup = defineOperation({
     503: jsonAnswer('Not yet.', probeSchema),
   },
   async handle(_call, gateway) {
-    return (await isReady(gateway))
-      ? json(200, { status: 'ok' })
-      : json(503, { status: 'unavailable' }, { 'retry-after': '1' });
+    const found = await probe(gateway);
+    return found.status === 'ok' ? json(200, found) : json(503, found, { 'retry-after': '1' });
   },
 });

@@ -1,11 +1,12 @@
 import type { JobRecord } from '@inkwell/contracts';
 import { jobCancelAnswerSchema, jobCancelFilterSchema } from '@inkwell/contracts/http';
+import { currentBudget } from '@inkwell/resilience';
 import type { GatewayContext } from '../../context.ts';
 import { cancelJob } from '../../jobs/cancel-job.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
 
 const pageSize = 100;
-/** A request's work must end; who has more jobs sends it again. */
+/** A request's work must end, after so many pages or when half of its budget is spent; who has more jobs sends it again. */
 const maxPages = 10;
 
 async function cancelPage(gateway: GatewayContext, records: readonly JobRecord[]): Promise<string[]> {
@@ -31,7 +32,8 @@ export const cancelJobs = defineOperation({
     const cancelled: string[] = [];
     let hasMore = true;
     let after: string | undefined;
-    for (let page = 0; hasMore && page < maxPages; page++) {
+    const enough = gateway.config.requestBudgetMs / 2;
+    for (let page = 0; hasMore && page < maxPages && (currentBudget()?.leftMs ?? enough) >= enough; page++) {
       // Read before cancelling: the next page continues after a job that no longer matches.
       const found = await gateway.ports.jobStore.list(filter, { limit: pageSize, after });
       cancelled.push(...(await cancelPage(gateway, found.records)));
