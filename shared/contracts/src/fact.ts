@@ -7,7 +7,7 @@ import { z } from 'zod';
 export const factSchema = z.strictObject({
   version: z.literal(1),
   /** Unique; a projection that has seen it ignores it. */
-  id: z.string().min(1).max(200),
+  id: z.string().min(1).max(512),
   /** What kind of fact: `job.ended`, `audit`. */
   kind: z.string().regex(/^[a-z][a-z.-]{0,63}$/),
   /** Facts of one subject stay in order. */

@@ -1,5 +1,9 @@
 export type { ApiKeyPatch, ApiKeyRecord, ApiKeyUse, LimitOverrides } from './api-key.ts';
 export { unrestrictedKey } from './api-key.ts';
+export type { AuditAction, AuditEvent } from './audit.ts';
+export { auditActions, auditActorKinds, auditEventSchema, auditFact, auditOutcomes } from './audit.ts';
+export type { AuditEntry, AuditHead, AuditRecord, ChainBreak } from './audit-chain.ts';
+export { ChainWalk, chainAfter, chainStart, emptyHead } from './audit-chain.ts';
 export type { ClusterConfig, EmbeddedConfig, ServiceConfig } from './config.ts';
 export { readClusterConfig, readEmbeddedConfig, readServiceConfig, renderEnvironmentExample } from './config.ts';
 export { renderErrorReference } from './error-reference.ts';
@@ -7,6 +11,8 @@ export type { ErrorBody, ErrorCode, ErrorOptions, ErrorType } from './errors.ts'
 export { errorTable, InkwellError } from './errors.ts';
 export type { Fact } from './fact.ts';
 export { factSchema } from './fact.ts';
+export type { FactKind, ReadFact } from './fact-bodies.ts';
+export { readFact } from './fact-bodies.ts';
 export type { FoldedEvents } from './fold-events.ts';
 export { foldEvents, joinLogprobs } from './fold-events.ts';
 export type {
@@ -35,6 +41,8 @@ export {
   priorities,
   terminalStates,
 } from './job.ts';
+export type { JobEnded } from './job-ended.ts';
+export { jobEndedFact } from './job-ended.ts';
 export type { DeltaEvent, JobEvent, NewJobEvent, QueuedEvent, StartedEvent, TerminalEvent } from './job-event.ts';
 export { isTerminalEvent } from './job-event.ts';
 export type { JobMessage } from './job-message.ts';

@@ -1,10 +1,12 @@
 export type { AnnouncementListener, Announcements } from './announcements.ts';
 export type { AttemptRule, AttemptStore } from './attempt-store.ts';
+export type { AuditFilter, AuditLog } from './audit-log.ts';
 export type { Clock } from './clock.ts';
 export { systemClock } from './clock.ts';
 export type { FactConsumer, FactLog } from './fact-log.ts';
 export type { BeginResult, IdempotencyClaim, IdempotencyStore, StoredResponse } from './idempotency-store.ts';
 export type { ConsumeOptions, DeadLetter, Delivery, JobBus } from './job-bus.ts';
+export type { HistoryFilter, JobHistory } from './job-history.ts';
 export type { CreateResult, JobFilter, JobPage, JobPatch, JobStore, QueueCounts, QueueLimits } from './job-store.ts';
 export type { KeyRotation, KeyStore } from './key-store.ts';
 export type { Lease } from './lease.ts';
@@ -12,5 +14,9 @@ export type { ModelBackend, ModelBackendInfo, StepBatch } from './model-backend.
 export type { ResultStream } from './result-stream.ts';
 export type { RevocationStore } from './revocation-store.ts';
 export type { RotationResult, SessionRotation, SessionStore } from './session-store.ts';
+export type { BucketSize, UsageEntry, UsageGroup, UsageLedger, UsageQuery, UsageSum } from './usage-ledger.ts';
+export { bucketMs, usageGroups } from './usage-ledger.ts';
 export type { UserConflict, UserStore } from './user-store.ts';
+export type { AuditVerification } from './verify-audit-log.ts';
+export { verifyAuditLog } from './verify-audit-log.ts';
 export type { WorkerEntry, WorkerRegistry, WorkerReport, WorkerWish } from './worker-registry.ts';

@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import {
   announcementsConformance,
   attemptStoreConformance,
+  auditLogConformance,
+  factLogConformance,
   idempotencyStoreConformance,
   jobBusConformance,
+  jobHistoryConformance,
   jobLifeConformance,
   jobStoreConformance,
   jobStoreListConformance,
@@ -17,6 +20,7 @@ import {
   resultStreamFollowConformance,
   revocationStoreConformance,
   sessionStoreConformance,
+  usageLedgerConformance,
   userStoreConformance,
   workerRegistryConformance,
 } from '@inkwell/ports/conformance';
@@ -39,8 +43,11 @@ async function makeAdapter() {
 }
 
 announcementsConformance(makeAdapter);
+auditLogConformance(makeAdapter);
+factLogConformance(makeAdapter);
 idempotencyStoreConformance(makeAdapter);
 jobBusConformance(makeAdapter);
+jobHistoryConformance(makeAdapter);
 jobLifeConformance(makeAdapter);
 jobStoreConformance(makeAdapter);
 jobStoreListConformance(makeAdapter);
@@ -54,3 +61,4 @@ attemptStoreConformance(makeAdapter);
 revocationStoreConformance(makeAdapter);
 sessionStoreConformance(makeAdapter);
 userStoreConformance(makeAdapter);
+usageLedgerConformance(makeAdapter);

@@ -5,23 +5,30 @@
 import type {
   Announcements,
   AttemptStore,
+  AuditLog,
   Clock,
+  FactLog,
   IdempotencyStore,
   JobBus,
+  JobHistory,
   JobStore,
   KeyStore,
   Lease,
   ResultStream,
   RevocationStore,
   SessionStore,
+  UsageLedger,
   UserStore,
   WorkerRegistry,
 } from '@inkwell/ports';
 import { createAnnouncements } from './announcements.ts';
 import { createAttemptStore } from './attempt-store.ts';
+import { createAuditLog } from './audit-log.ts';
 import { type Database, openDatabase, type StoreLog } from './database.ts';
+import { createFactLog } from './fact-log.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
 import { createJobBus } from './job-bus.ts';
+import { createJobHistory } from './job-history.ts';
 import { createJobStore } from './job-store.ts';
 import { createKeyStore } from './key-store.ts';
 import { createLease } from './lease.ts';
@@ -29,6 +36,7 @@ import { createResultStream } from './result-stream.ts';
 import { prune } from './retention.ts';
 import { createRevocationStore } from './revocation-store.ts';
 import { createSessionStore } from './session-store.ts';
+import { createUsageLedger } from './usage-ledger.ts';
 import { createUserStore } from './user-store.ts';
 import { createWorkerRegistry } from './worker-registry.ts';
 
@@ -54,7 +62,14 @@ export interface EmbeddedStore {
   sessionStore: SessionStore;
   revocationStore: RevocationStore;
   attemptStore: AttemptStore;
-  /** Removes jobs finished before then (Unix ms) with their events, and idempotency keys past their time. Answers the jobs removed. */
+  factLog: FactLog;
+  auditLog: AuditLog;
+  usageLedger: UsageLedger;
+  jobHistory: JobHistory;
+  /**
+   * Removes jobs finished before then (Unix ms) with their events, idempotency keys past their time, and facts that are told. Answers the jobs
+   * removed.
+   */
   prune(beforeMs: number): Promise<number>;
   /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
   close(): Promise<void>;
@@ -80,6 +95,10 @@ function assemble(database: Database, clock: Clock, log: StoreLog | undefined): 
     sessionStore: createSessionStore(database),
     revocationStore: createRevocationStore(database),
     attemptStore: createAttemptStore(database),
+    factLog: createFactLog(database, log),
+    auditLog: createAuditLog(database),
+    usageLedger: createUsageLedger(database, clock),
+    jobHistory: createJobHistory(database),
     prune: (beforeMs) => prune(database, clock, beforeMs),
     close: () => database.close(),
   };

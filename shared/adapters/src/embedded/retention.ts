@@ -5,6 +5,10 @@ import type { Database } from './database.ts';
 const batchSize = 200;
 /** A story is begun in the same commit as its job; one that is this old and has no job never gets one. */
 const storyGraceMs = 10 * 60 * 1000;
+/** How long facts are kept at least, also when every group has passed them. */
+const factsKeptMs = 60 * 60 * 1000;
+/** A fact repeated later than this is counted again; deliveries don't live that long. */
+const countedKeptMs = 7 * 24 * 60 * 60 * 1000;
 
 /** Removes jobs finished before `beforeMs` (Unix ms) with all that belongs to them; answers how many. */
 export async function prune(database: Database, clock: Clock, beforeMs: number): Promise<number> {
@@ -22,5 +26,7 @@ export async function prune(database: Database, clock: Clock, beforeMs: number):
     database.write('pruneRevocations', now),
     database.write('pruneAttempts', now),
   ]);
+  const facts = { before: now - factsKeptMs, countedBefore: now - countedKeptMs, limit: batchSize };
+  while ((await database.write('pruneFacts', facts)) > 0);
   return removed;
 }

@@ -182,7 +182,79 @@ const identity = `
   CREATE INDEX used_once_expiry ON used_once (expires_at);
 `;
 
-const migrations: readonly string[] = [first, heldLeases, identity];
+const facts = `
+  CREATE TABLE facts (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    at REAL NOT NULL,
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE fact_groups (
+    name TEXT NOT NULL PRIMARY KEY,
+    place INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE audit_entries (
+    seq INTEGER PRIMARY KEY,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    fact_id TEXT NOT NULL UNIQUE,
+    at REAL NOT NULL,
+    actor_kind TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    key_id TEXT,
+    tenant TEXT,
+    action TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    ip TEXT,
+    request_id TEXT,
+    reason TEXT,
+    details TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX audit_by_tenant ON audit_entries (tenant, seq);
+  CREATE INDEX audit_by_actor ON audit_entries (actor, seq);
+  CREATE INDEX audit_by_key ON audit_entries (key_id, seq);
+  CREATE INDEX audit_by_action ON audit_entries (action, seq);
+  CREATE TABLE audit_head (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    seq INTEGER NOT NULL,
+    hash TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE usage_facts (
+    id TEXT NOT NULL PRIMARY KEY,
+    counted_at REAL NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX usage_facts_by_age ON usage_facts (counted_at);
+  CREATE TABLE usage_buckets (
+    size INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    model TEXT NOT NULL,
+    requests INTEGER NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    PRIMARY KEY (size, start, tenant, key_id, user_id, model)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX usage_of_tenant ON usage_buckets (tenant, size, start);
+
+  CREATE TABLE job_history (
+    key TEXT NOT NULL PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    finished_at REAL NOT NULL,
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX job_history_by_end ON job_history (tenant, finished_at, key, state);
+`;
+
+const migrations: readonly string[] = [first, heldLeases, identity, facts];
 
 /** The version this program writes. */
 export const schemaVersion = migrations.length;

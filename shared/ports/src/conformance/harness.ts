@@ -5,15 +5,18 @@
 import { randomUUID } from 'node:crypto';
 import type { Announcements } from '../announcements.ts';
 import type { AttemptStore } from '../attempt-store.ts';
+import type { AuditLog } from '../audit-log.ts';
 import type { FactLog } from '../fact-log.ts';
 import type { IdempotencyStore } from '../idempotency-store.ts';
 import type { JobBus } from '../job-bus.ts';
+import type { JobHistory } from '../job-history.ts';
 import type { JobStore } from '../job-store.ts';
 import type { KeyStore } from '../key-store.ts';
 import type { Lease } from '../lease.ts';
 import type { ResultStream } from '../result-stream.ts';
 import type { RevocationStore } from '../revocation-store.ts';
 import type { SessionStore } from '../session-store.ts';
+import type { UsageLedger } from '../usage-ledger.ts';
 import type { UserStore } from '../user-store.ts';
 import type { WorkerRegistry } from '../worker-registry.ts';
 
@@ -23,6 +26,9 @@ interface Ports {
   lease: Lease;
   jobBus: JobBus;
   factLog: FactLog;
+  auditLog: AuditLog;
+  usageLedger: UsageLedger;
+  jobHistory: JobHistory;
   keyStore: KeyStore;
   idempotencyStore: IdempotencyStore;
   announcements: Announcements;

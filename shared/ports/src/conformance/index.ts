@@ -1,9 +1,11 @@
 export { announcementsConformance } from './announcements.ts';
 export { attemptStoreConformance } from './attempt-store.ts';
+export { auditLogConformance, auditRecord } from './audit-log.ts';
 export { factLogConformance } from './fact-log.ts';
 export type { Adapter, MakeAdapter } from './harness.ts';
 export { idempotencyStoreConformance } from './idempotency-store.ts';
 export { jobBusConformance } from './job-bus.ts';
+export { jobHistoryConformance } from './job-history.ts';
 export { jobLifeConformance } from './job-life.ts';
 export { jobStoreConformance } from './job-store.ts';
 export { jobStoreListConformance } from './job-store-list.ts';
@@ -14,5 +16,6 @@ export { resultStreamConformance } from './result-stream.ts';
 export { resultStreamFollowConformance } from './result-stream-follow.ts';
 export { revocationStoreConformance } from './revocation-store.ts';
 export { sessionStoreConformance } from './session-store.ts';
+export { usageLedgerConformance } from './usage-ledger.ts';
 export { userStoreConformance } from './user-store.ts';
 export { workerRegistryConformance } from './worker-registry.ts';

@@ -1,14 +1,18 @@
 /** Everything the writer thread can do to the store, by name. */
 import { apiKeyOperations } from './api-keys.ts';
 import { attemptOperations } from './attempts.ts';
+import { auditOperations } from './audit.ts';
 import { deliveryOperations } from './deliveries.ts';
 import { eventOperations } from './events.ts';
+import { factOperations } from './facts.ts';
+import { historyOperations } from './history.ts';
 import { idempotencyOperations } from './idempotency.ts';
 import { jobOperations } from './jobs.ts';
 import { leaseOperations } from './leases.ts';
 import { retentionOperations } from './retention.ts';
 import { revocationOperations } from './revocations.ts';
 import { sessionOperations } from './sessions.ts';
+import { usageOperations } from './usage.ts';
 import { userOperations } from './users.ts';
 
 export const operations = {
@@ -23,4 +27,8 @@ export const operations = {
   ...revocationOperations,
   ...attemptOperations,
   ...retentionOperations,
+  ...factOperations,
+  ...auditOperations,
+  ...usageOperations,
+  ...historyOperations,
 };
