@@ -3,9 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
   attemptStoreConformance,
-  jobStoreConformance,
-  jobStoreListConformance,
-  jobStoreTransitionConformance,
   keyStoreConformance,
   revocationStoreConformance,
   sessionStoreConformance,
@@ -30,9 +27,6 @@ async function makeAdapter() {
   };
 }
 
-jobStoreConformance(makeAdapter);
-jobStoreListConformance(makeAdapter);
-jobStoreTransitionConformance(makeAdapter);
 keyStoreConformance(makeAdapter);
 attemptStoreConformance(makeAdapter);
 revocationStoreConformance(makeAdapter);

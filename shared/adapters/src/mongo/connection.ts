@@ -5,16 +5,7 @@
  */
 import { InkwellError } from '@inkwell/contracts';
 import mongoose, { type Connection } from 'mongoose';
-import {
-  attemptSchema,
-  jobSchema,
-  keySchema,
-  ledgerSchema,
-  revocationSchema,
-  sessionSchema,
-  usedOnceSchema,
-  userSchema,
-} from './schema.ts';
+import { attemptSchema, keySchema, revocationSchema, sessionSchema, usedOnceSchema, userSchema } from './schema.ts';
 
 export interface MongoConnectionOptions {
   /** `mongodb://` or `mongodb+srv://`; never logged. */
@@ -51,7 +42,6 @@ export async function connectMongo({ url, database, deadlineMs }: MongoConnectio
       })
       .asPromise();
     const models = modelsOf(connection);
-    await models.jobs.createIndexes();
     await models.keys.createIndexes();
     const { users, sessions, revocations, attempts, usedOnce } = models;
     for (const model of [users, sessions, revocations, attempts, usedOnce]) await model.createIndexes();
@@ -59,7 +49,7 @@ export async function connectMongo({ url, database, deadlineMs }: MongoConnectio
     return {
       ...models,
       async call(work) {
-        if (closed) throw new InkwellError('shutting_down', { message: 'The job store is closed.' });
+        if (closed) throw new InkwellError('shutting_down', { message: 'The database is closed.' });
         try {
           return await work();
         } catch (error) {
@@ -80,8 +70,6 @@ export async function connectMongo({ url, database, deadlineMs }: MongoConnectio
 
 function modelsOf(connection: Connection) {
   return {
-    jobs: connection.model('Job', jobSchema),
-    ledger: connection.model('Ledger', ledgerSchema),
     keys: connection.model('Key', keySchema),
     users: connection.model('User', userSchema),
     sessions: connection.model('Session', sessionSchema),
@@ -101,7 +89,7 @@ function translate(error: unknown): unknown {
   if (!(error instanceof Error) || !error.name.startsWith('Mongo')) return error;
   if (error instanceof mongoose.mongo.MongoServerError && !error.hasErrorLabel('RetryableWriteError')) return error;
   return new InkwellError('dependency_unavailable', {
-    message: 'The job store is not available.',
+    message: 'The database is not available.',
     retryAfterSeconds: 5,
     cause: error,
   });

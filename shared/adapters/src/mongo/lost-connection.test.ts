@@ -2,22 +2,19 @@
 import { expect, it } from 'vitest';
 import { startOwnMongo } from '../../../../infra/services/mongo.ts';
 import { freePort } from '../../../../infra/services/running-service.ts';
-import { noLimits, sampleJob } from '../embedded/testing/sample-job.ts';
 import { openMongoStore } from './index.ts';
 
 it('says that the database is not available when it dies, within the deadlines, and `shutting_down` once closed', async () => {
   const server = await startOwnMongo();
   try {
     const store = await openMongoStore({ url: server.url, deadlineMs: 500 });
-    const job = sampleJob('tenant', 'job');
-    await store.jobStore.create(job, noLimits);
+    expect(await store.keyStore.findByHash('hash')).toBeUndefined();
     await server.kill();
     const unavailable = { code: 'dependency_unavailable', retryAfterSeconds: 5 };
-    await expect(store.jobStore.get(job.key)).rejects.toMatchObject(unavailable);
-    await expect(store.jobStore.create(sampleJob('tenant', 'other'), noLimits)).rejects.toMatchObject(unavailable);
     await expect(store.keyStore.findByHash('hash')).rejects.toMatchObject(unavailable);
+    await expect(store.keyStore.list()).rejects.toMatchObject(unavailable);
     await store.close().catch(() => undefined);
-    await expect(store.jobStore.counts()).rejects.toMatchObject({ code: 'shutting_down' });
+    await expect(store.keyStore.list()).rejects.toMatchObject({ code: 'shutting_down' });
   } finally {
     await server.stop();
   }

@@ -4,6 +4,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import {
   announcementsConformance,
   idempotencyStoreConformance,
+  jobLifeConformance,
+  jobStoreConformance,
+  jobStoreListConformance,
+  jobStoreTransitionConformance,
   leaseConformance,
   resultStreamConformance,
   resultStreamFollowConformance,
@@ -28,6 +32,10 @@ async function makeAdapter() {
 
 announcementsConformance(makeAdapter);
 idempotencyStoreConformance(makeAdapter);
+jobLifeConformance(makeAdapter);
+jobStoreConformance(makeAdapter);
+jobStoreListConformance(makeAdapter);
+jobStoreTransitionConformance(makeAdapter);
 leaseConformance(makeAdapter);
 resultStreamConformance(makeAdapter);
 resultStreamFollowConformance(makeAdapter);

@@ -2,10 +2,10 @@
  * IdempotencyStore over Redis: one hash per request, forgotten by Redis itself when its time is over. Time is the server's clock. A claim
  * carries a mark, so that the same call, sent again after a lost connection, still begins.
  */
-import { randomUUID } from 'node:crypto';
 import type { BeginResult, IdempotencyStore, StoredResponse } from '@inkwell/ports';
 import type { RedisConnection } from './connection.ts';
 import type { Keyspace } from './keyspace.ts';
+import { newMark } from './mark.ts';
 import { script, serverClock } from './script.ts';
 
 /** Answers {outcome, resource id, response}. */
@@ -38,7 +38,7 @@ if redis.call('HEXISTS', KEYS[1], 'response') == 0 then redis.call('DEL', KEYS[1
 export function createIdempotencyStore(connection: RedisConnection, keys: Keyspace): IdempotencyStore {
   return {
     async begin(claim) {
-      const args = [claim.requestHash, claim.resourceId, claim.claimTtlMs, claim.retentionMs, randomUUID()];
+      const args = [claim.requestHash, claim.resourceId, claim.claimTtlMs, claim.retentionMs, newMark()];
       const name = keys.request(claim.tenant, claim.key);
       return toResult(await connection.call((redis) => begin.run(redis, [name], args)));
     },

@@ -1,16 +1,18 @@
 /**
- * The ports a cluster keeps in Redis: leases, stories of jobs, remembered requests, announcements and
+ * The ports a cluster keeps in Redis: jobs with their leases and stories, remembered requests, announcements and
  * the workers' registry. Any number of processes share them. What is
  * acknowledged is as durable as the server's `appendfsync`: with `always` it survives the death of Redis and a power cut, with `everysec`
  * these may take the last two seconds or so (ADR 6 says what follows from that).
  */
-import type { Announcements, IdempotencyStore, Lease, ResultStream, WorkerRegistry } from '@inkwell/ports';
+import type { Announcements, IdempotencyStore, JobStore, Lease, ResultStream, WorkerRegistry } from '@inkwell/ports';
 import { createAnnouncements } from './announcements.ts';
 import { Channels } from './channels.ts';
 import { connectRedis, type RedisLog } from './connection.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
+import { createJobStore } from './job-store.ts';
 import { keyspace } from './keyspace.ts';
 import { createLease } from './lease.ts';
+import { prune } from './prune.ts';
 import { createResultStream } from './result-stream.ts';
 import { createWorkerRegistry } from './worker-registry.ts';
 
@@ -19,7 +21,7 @@ export interface RedisStoreOptions {
   url: string;
   /** What every key begins with, to share a Redis (default `inkwell:`). */
   prefix?: string;
-  /** How long a story and its fence are kept after the last write, at least 24 hours. */
+  /** How long a story and its fence are kept after the last write when there is no record of the job, at least 24 hours. */
   retentionMs: number;
   /** Longest any call may take (default 5000). */
   deadlineMs?: number;
@@ -28,11 +30,14 @@ export interface RedisStoreOptions {
 }
 
 export interface RedisStore {
+  jobStore: JobStore;
   resultStream: ResultStream;
   lease: Lease;
   idempotencyStore: IdempotencyStore;
   announcements: Announcements;
   workerRegistry: WorkerRegistry;
+  /** Removes jobs finished before then (Unix ms) with their stories. Answers how many. Somebody must call it: records don't expire. */
+  prune(beforeMs: number): Promise<number>;
   /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
   close(): Promise<void>;
 }
@@ -49,11 +54,13 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const keys = keyspace(prefix);
   const channels = new Channels(connection, log);
   return {
+    jobStore: createJobStore(connection, keys),
     resultStream: createResultStream(connection, channels, keys, retentionMs),
     lease: createLease(connection, keys, retentionMs),
     idempotencyStore: createIdempotencyStore(connection, keys),
     announcements: createAnnouncements(connection, channels, keys),
     workerRegistry: createWorkerRegistry(connection, keys),
+    prune: (beforeMs) => prune(connection, keys, beforeMs),
     close: () => connection.close(),
   };
 }

@@ -1,10 +1,8 @@
-/**
- * Names of what is kept in Redis. All keys of one job share a hash tag, so that a script that needs them both also runs on a Redis Cluster.
- */
-import type { JobKey } from '@inkwell/contracts';
+/** Names of what is kept in Redis. Scripts concern keys of many jobs and counts of all, so they are for one primary, not for a Redis Cluster. */
+import type { JobKey, JobState } from '@inkwell/contracts';
 
 export interface Keyspace {
-  /** Hash: fence, owner, until, ended and the mark of the latest taking. */
+  /** Hash: a job's record (job-hash.ts says which fields), and of its lease and story: fence, owner, until, take, ended. */
   job(key: JobKey): string;
   /** List: event n is entry n − 1, behind the mark of its append. */
   events(key: JobKey): string;
@@ -12,6 +10,16 @@ export interface Keyspace {
   bell(key: JobKey): string;
   /** Sorted set of the jobs whose lease somebody has, by when it runs out (Unix ms of the server). */
   leases: string;
+  /** Sorted set of all queued jobs, by creation (Unix ms). */
+  queued: string;
+  /** Sorted set of all finished jobs, by when they finished (Unix ms). */
+  finished: string;
+  /** Hash: `ordinal:PRIORITY` and `departed:PRIORITY`, and `ended`, over all time. */
+  counts: string;
+  /** Sorted set of a tenant's jobs in a state, by creation (Unix ms). */
+  jobsIn(tenant: string, state: JobState): string;
+  /** Sorted set of a tenant's jobs with a metadata pair, by creation (Unix ms). */
+  jobsWith(tenant: string, name: string, value: string): string;
   /** Hash: what a worker said last, and what is asked of it. */
   worker(id: string): string;
   /** Set: ids of all workers, some of which may be gone. */
@@ -28,6 +36,11 @@ export function keyspace(prefix: string): Keyspace {
     events: (key) => `${prefix}{${key}}:events`,
     bell: (key) => `${prefix}{${key}}:bell`,
     leases: `${prefix}leases`,
+    queued: `${prefix}queued`,
+    finished: `${prefix}finished`,
+    counts: `${prefix}counts`,
+    jobsIn: (tenant, state) => `${prefix}jobs:${state}:${tenant}`,
+    jobsWith: (tenant, name, value) => `${prefix}jobs:with:${JSON.stringify([tenant, name, value])}`,
     worker: (id) => `${prefix}worker:${id}`,
     workers: `${prefix}workers`,
     topic: (topic) => `${prefix}topic:${topic}`,

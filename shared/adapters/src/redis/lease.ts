@@ -1,49 +1,57 @@
 /**
- * Lease over Redis. Time is the server's clock. A fence is part of the job's hash, beside the story it protects, and lives as long: the
- * retention after the last write. Taking a lease carries a mark, so that the same call, sent again after a lost connection, answers the
+ * Lease over Redis. Time is the server's clock. A fence is part of the job's hash and lives as long as the record there, or without
+ * one the retention after the last write. Taking a lease carries a mark, so that the same call, sent again after a lost connection, answers the
  * same fence instead of meeting itself as a rival.
  */
-import { randomUUID } from 'node:crypto';
 import type { JobKey } from '@inkwell/contracts';
 import type { Lease } from '@inkwell/ports';
 import type { RedisConnection } from './connection.ts';
 import type { Keyspace } from './keyspace.ts';
+import { newMark } from './mark.ts';
 import { script, serverClock } from './script.ts';
 
 /** Answers the fence, or 0 when the lease is held. */
 const take = script(`${serverClock}
 local owner, ttl, mark, force, retention, key = unpack(ARGV)
-local lease = redis.call('HMGET', KEYS[1], 'fence', 'until', 'take')
+local lease = redis.call('HMGET', KEYS[1], 'fence', 'until', 'take', 'state')
 local fence = tonumber(lease[1] or 0)
 if lease[3] == mark then return fence end
 if force == '0' and tonumber(lease[2] or 0) > now then return 0 end
 redis.call('HSET', KEYS[1], 'fence', fence + 1, 'owner', owner, 'until', now + ttl, 'take', mark)
-redis.call('PEXPIRE', KEYS[1], retention)
-redis.call('PEXPIRE', KEYS[2], retention)
 redis.call('ZADD', KEYS[3], now + ttl, key)
+if not lease[4] then
+  redis.call('PEXPIRE', KEYS[1], retention)
+  redis.call('PEXPIRE', KEYS[2], retention)
+end
 return fence + 1
 `);
 
 /** A ttl of 0 gives the lease up. Answers 1 when the fence is the newest. */
 const hold = script(`${serverClock}
 local fence, ttl, retention, key = unpack(ARGV)
-if redis.call('HGET', KEYS[1], 'fence') ~= fence then return 0 end
+local lease = redis.call('HMGET', KEYS[1], 'fence', 'state')
+if lease[1] ~= fence then return 0 end
 redis.call('HSET', KEYS[1], 'until', now + ttl)
-redis.call('PEXPIRE', KEYS[1], retention)
-redis.call('PEXPIRE', KEYS[2], retention)
+if not lease[2] then
+  redis.call('PEXPIRE', KEYS[1], retention)
+  redis.call('PEXPIRE', KEYS[2], retention)
+end
 if ttl == '0' then redis.call('ZREM', KEYS[3], key) else redis.call('ZADD', KEYS[3], now + ttl, key) end
 return 1
 `);
 
-const lapsed = script(`${serverClock}
+const lapsed = script(
+  `${serverClock}
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])
-`);
+`,
+  { flags: ['no-writes'] },
+);
 
 export function createLease(connection: RedisConnection, keys: Keyspace, retentionMs: number): Lease {
   const keysOf = (key: JobKey) => [keys.job(key), keys.events(key), keys.leases];
 
   const takeLease = async (key: JobKey, owner: string, ttlMs: number, force: boolean): Promise<number> => {
-    const args = [owner, ttlMs, randomUUID(), force ? 1 : 0, retentionMs, key];
+    const args = [owner, ttlMs, newMark(), force ? 1 : 0, retentionMs, key];
     return Number(await connection.call((redis) => take.run(redis, keysOf(key), args)));
   };
 

@@ -1,22 +1,20 @@
 /**
  * ResultStream over Redis: one list per job, so that an event's number is its place. One script checks fence, place and end, appends, and
- * rings the bell. Entries carry their append's mark: the same call, sent again after a lost connection, finds itself and answers `ok`. Durable to the degree the server's `appendfsync` says. Stories are forgotten the retention after their last write.
+ * rings the bell. Entries carry their append's mark: the same call, sent again after a lost connection, finds itself and answers `ok`. Durable to the degree the server's `appendfsync` says. Stories live as long as their
+ * job's record; one without a record is forgotten the retention after its last write.
  */
-import { randomBytes } from 'node:crypto';
 import { InkwellError, type JobEvent, type JobKey, type NewJobEvent } from '@inkwell/contracts';
 import type { ResultStream } from '@inkwell/ports';
 import type { Follower } from '../follower.ts';
 import type { Channels } from './channels.ts';
 import { closedError, type RedisConnection } from './connection.ts';
 import type { Keyspace } from './keyspace.ts';
+import { markLength, newMark } from './mark.ts';
 import { script } from './script.ts';
 import { type Story, StoryBell } from './story-bell.ts';
 
 /** Events read at a time by a follower that lags. */
 const pageSize = 128;
-
-/** Random characters before each entry: they name the append that wrote it. */
-const markLength = 12;
 
 /** Answers 1, or 0 when stale. The entries are the arguments from the seventh on. */
 const append = script(`
@@ -27,13 +25,15 @@ if count > 0 and length > tonumber(afterSeq) then
   local entry = redis.call('LINDEX', KEYS[2], afterSeq)
   if entry and string.sub(entry, 1, #mark) == mark then return 1 end
 end
-local job = redis.call('HMGET', KEYS[1], 'fence', 'ended')
+local job = redis.call('HMGET', KEYS[1], 'fence', 'ended', 'state')
 if (job[1] or '0') ~= fence or job[2] or length ~= tonumber(afterSeq) then return 0 end
 if count == 0 then return 1 end
 for index = 7, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[index]) end
 if terminal == '1' then redis.call('HSET', KEYS[1], 'ended', 1) end
-redis.call('PEXPIRE', KEYS[1], retention)
-redis.call('PEXPIRE', KEYS[2], retention)
+if not job[3] then
+  redis.call('PEXPIRE', KEYS[1], retention)
+  redis.call('PEXPIRE', KEYS[2], retention)
+end
 redis.call('PUBLISH', bell, (afterSeq + count) .. (terminal == '1' and ' end' or ''))
 return 1
 `);
@@ -65,7 +65,7 @@ export function createResultStream(
 
   return {
     async append(key, fence, afterSeq, events) {
-      const mark = randomBytes((markLength / 4) * 3).toString('base64url');
+      const mark = newMark();
       const entries = events.map((event, index) => mark + JSON.stringify({ ...event, seq: afterSeq + 1 + index }));
       const terminal = endsStory(events) ? 1 : 0;
       const args = [fence, afterSeq, mark, terminal, retentionMs, keys.bell(key), ...entries];

@@ -3,6 +3,6 @@ import { connectMongo } from '../connection.ts';
 
 export async function dropDatabase(options: Parameters<typeof connectMongo>[0]): Promise<void> {
   const connection = await connectMongo(options);
-  await connection.jobs.db.dropDatabase();
+  await connection.keys.db.dropDatabase();
   await connection.close();
 }

@@ -1,0 +1,125 @@
+/**
+ * The steps that change jobs. A record, the counts and the indexes move together or not at all. Each leaves its mark, so that it does no
+ * harm when it is run twice.
+ */
+import { recordFields } from './job-hash.ts';
+import { script } from './script.ts';
+
+const fields = recordFields.map((field) => `'${field}'`).join(', ');
+
+/**
+ * Answers {outcome, …}: `created` with the ordinal, `exists` with the record's fields, `tenant` or `queue` (which is full) with how many wait.
+ * KEYS: job, events, queued, counts, the tenant's queued jobs, then one index per metadata pair.
+ */
+export const createJob = script(`
+local mark, maxQueued, maxQueuedPerTenant, key, priority, createdAt, given = unpack(ARGV)
+local created = redis.call('HGET', KEYS[1], 'created')
+if created == mark then return {'created', redis.call('HGET', KEYS[1], 'ordinal')} end
+if created then return {'exists', redis.call('HMGET', KEYS[1], ${fields})} end
+local own = redis.call('ZCARD', KEYS[5])
+if own >= tonumber(maxQueuedPerTenant) then return {'tenant', own} end
+local all = redis.call('ZCARD', KEYS[3])
+if all >= tonumber(maxQueued) then return {'queue', all} end
+local ordinal = redis.call('HINCRBY', KEYS[4], 'ordinal:' .. priority, 1)
+redis.call('HSET', KEYS[1], 'given', given, 'state', 'queued', 'ordinal', ordinal, 'priority', priority, 'createdAt', createdAt, 'created', mark)
+redis.call('ZADD', KEYS[3], createdAt, key)
+for index = 5, #KEYS do redis.call('ZADD', KEYS[index], createdAt, key) end
+redis.call('PERSIST', KEYS[1])
+redis.call('PERSIST', KEYS[2])
+return {'created', ordinal}
+`);
+
+/**
+ * Answers the record's fields, or nothing for a conflict. The states to come from are those that the table allows.
+ * KEYS: job, queued, counts, finished, the tenant's jobs in the new state, then those in each state to come from.
+ * ARGV: mark, fence, new state, whether that is terminal, when it finished (empty: now), key, number of states to come from, these, then
+ * fields and values to set.
+ */
+export const moveJob = script(`
+local mark, fence, to, terminal, finishedAt, key, froms = unpack(ARGV, 1, 7)
+froms = tonumber(froms)
+local state, writer, moved, priority, createdAt = unpack(redis.call('HMGET', KEYS[1], 'state', 'writer', 'moved', 'priority', 'createdAt'))
+if not state then return false end
+if moved ~= mark then
+  if tonumber(fence) < tonumber(writer or 0) then return false end
+  local from
+  for index = 1, froms do
+    if ARGV[7 + index] == state then from = KEYS[5 + index] end
+  end
+  if not from then return false end
+  redis.call('HSET', KEYS[1], 'state', to, 'writer', fence, 'moved', mark, unpack(ARGV, 8 + froms))
+  if to ~= state then
+    redis.call('ZREM', from, key)
+    redis.call('ZADD', KEYS[5], createdAt, key)
+    if state == 'queued' then
+      redis.call('ZREM', KEYS[2], key)
+      redis.call('HINCRBY', KEYS[3], 'departed:' .. priority, 1)
+    end
+    if terminal == '1' then
+      redis.call('HINCRBY', KEYS[3], 'ended', 1)
+      if finishedAt == '' then finishedAt = redis.call('TIME')[1] * 1000 end
+    end
+  end
+  if terminal == '1' and finishedAt ~= '' then redis.call('ZADD', KEYS[4], finishedAt, key) end
+end
+return redis.call('HMGET', KEYS[1], ${fields})
+`);
+
+/**
+ * Removes a job that finished before a moment, with its story. Answers 1 when it did.
+ * KEYS: job, events, finished, leases, the tenant's jobs in the job's state, then one index per metadata pair.
+ */
+export const removeJob = script(
+  `
+local key, before = unpack(ARGV)
+local finishedAt = redis.call('ZSCORE', KEYS[3], key)
+if not finishedAt or tonumber(finishedAt) >= tonumber(before) then return 0 end
+redis.call('UNLINK', KEYS[1], KEYS[2])
+for index = 3, #KEYS do redis.call('ZREM', KEYS[index], key) end
+return 1
+`,
+  { flags: ['allow-oom'] },
+);
+
+/**
+ * One look at indexes, all in the same instant: of each, members below a place in the order newest first, then highest key first. Answers per
+ * index {how many were looked at, {member, score, …}}; the members are those that are in all the other indexes too.
+ * KEYS: the indexes, then the others. ARGV: number of indexes, how many to look at of each, the place's score and key (both empty: all).
+ * Members created in the same instant as the place come with it in any order: the caller leaves out those that are not below.
+ */
+export const lookAtIndexes = script(
+  `
+local count, limit, score, key = unpack(ARGV)
+count = tonumber(count)
+local function below(index)
+  if score == '' then return redis.call('ZREVRANGE', index, 0, limit - 1, 'WITHSCORES') end
+  local rank = redis.call('ZREVRANK', index, key)
+  if rank then return redis.call('ZREVRANGE', index, rank + 1, rank + limit, 'WITHSCORES') end
+  local page = redis.call('ZRANGEBYSCORE', index, score, score, 'WITHSCORES')
+  for _, value in ipairs(redis.call('ZREVRANGEBYSCORE', index, '(' .. score, '-inf', 'WITHSCORES', 'LIMIT', 0, limit)) do
+    page[#page + 1] = value
+  end
+  return page
+end
+local function inAll(member)
+  for index = count + 1, #KEYS do
+    if not redis.call('ZSCORE', KEYS[index], member) then return false end
+  end
+  return true
+end
+local answer = {}
+for index = 1, count do
+  local page = below(KEYS[index])
+  local found = {}
+  for place = 1, #page, 2 do
+    if inAll(page[place]) then
+      found[#found + 1] = page[place]
+      found[#found + 1] = page[place + 1]
+    end
+  end
+  answer[index] = {#page / 2, page[#page - 1] or '', page[#page] or '', found}
+end
+return answer
+`,
+  { flags: ['no-writes'] },
+);

@@ -1,0 +1,107 @@
+/**
+ * JobStore over Redis: a hash per job, sorted sets to find jobs by, and one hash of counts. Every change is one script and one round trip. A
+ * record stays until `prune` removes it.
+ */
+import {
+  canTransition,
+  isTerminal,
+  type JobKey,
+  type JobRecord,
+  type JobState,
+  type NewJob,
+  type Priority,
+  priorities,
+} from '@inkwell/contracts';
+import type { CreateResult, JobPatch, JobStore, QueueCounts, QueueLimits } from '@inkwell/ports';
+import type { RedisConnection } from './connection.ts';
+import { recordFields, toFields, toGiven, toRecord } from './job-hash.ts';
+import { createJob, moveJob } from './job-scripts.ts';
+import { readRecords, searchJobs } from './job-search.ts';
+
+import type { Keyspace } from './keyspace.ts';
+import { newMark } from './mark.ts';
+
+export function createJobStore(connection: RedisConnection, keys: Keyspace): JobStore {
+  return {
+    async create(job: NewJob, limits: QueueLimits) {
+      if (job.state !== 'queued') throw new TypeError(`A job is created queued, not ${job.state}.`);
+      const { key, tenant, priority, createdAt, metadata } = job;
+      const pairs = Object.entries(metadata).map(([name, value]) => keys.jobsWith(tenant, name, value));
+      const names = [
+        keys.job(key),
+        keys.events(key),
+        keys.queued,
+        keys.counts,
+        keys.jobsIn(tenant, 'queued'),
+        ...pairs,
+      ];
+      const { maxQueued, maxQueuedPerTenant } = limits;
+      const args = [newMark(), maxQueued, maxQueuedPerTenant, key, priority, createdAt, toGiven(job)];
+      return toCreateResult(job, await connection.call((redis) => createJob.run(redis, names, args)));
+    },
+
+    async transition(key: JobKey, from: readonly JobState[], to: JobState, patch: JobPatch, fence: number) {
+      const froms = from.filter((state) => state === to || canTransition(state, to));
+      if (froms.length === 0) return 'conflict';
+      const tenant = tenantOf(key);
+      const indexes = [to, ...froms].map((state) => keys.jobsIn(tenant, state));
+      const names = [keys.job(key), keys.queued, keys.counts, keys.finished, ...indexes];
+      const terminal = isTerminal(to) ? 1 : 0;
+      const finishedAt = patch.finishedAt ?? '';
+      const args = [newMark(), fence, to, terminal, finishedAt, key, froms.length, ...froms, ...toFields(patch)];
+      const values = (await connection.call((redis) => moveJob.run(redis, names, args))) as (string | null)[] | null;
+      return (values === null ? undefined : toRecord(values)) ?? 'conflict';
+    },
+
+    async get(key: JobKey) {
+      return toRecord(await connection.call((redis) => redis.hmget(keys.job(key), ...recordFields)));
+    },
+
+    list: (filter, page) => searchJobs(connection, keys, filter, page),
+
+    async counts() {
+      return toCounts(await connection.call((redis) => redis.hgetall(keys.counts)));
+    },
+
+    async listUnfinished(createdBefore: number, limit: number) {
+      const range = [keys.queued, '-inf', `(${createdBefore}`, 'LIMIT', 0, limit] as const;
+      const found = (await connection.call((redis) => redis.zrangebyscore(...range))) as JobKey[];
+      const records = await readRecords(connection, keys, found);
+      // It may have left the queue since it was found there.
+      return records.filter(({ state }) => state === 'queued');
+    },
+  };
+}
+
+/** The tenant is what stands before the first colon of a key. */
+export function tenantOf(key: JobKey): string {
+  return key.slice(0, key.indexOf(':'));
+}
+
+function toCreateResult(job: NewJob, answer: unknown): CreateResult {
+  const [outcome, detail] = answer as [string, unknown];
+  switch (outcome) {
+    case 'created':
+      return { outcome, record: { ...job, ordinal: Number(detail) } };
+    case 'exists':
+      return { outcome, record: toRecord(detail as (string | null)[]) as JobRecord };
+    case 'tenant':
+    case 'queue':
+      return { outcome: 'full', scope: outcome, queued: Number(detail) };
+    default:
+      throw new Error(`The create script answered ${outcome}.`);
+  }
+}
+
+/** Every job that came and hasn't departed is queued; every one that departed and hasn't ended is in progress. */
+function toCounts(counters: Record<string, string>): QueueCounts {
+  const counter = (name: string) => Number(counters[name] ?? 0);
+  const byPriority = (count: (priority: Priority) => number) =>
+    Object.fromEntries(priorities.map((priority) => [priority, count(priority)])) as Record<Priority, number>;
+  const departed = byPriority((priority) => counter(`departed:${priority}`));
+  return {
+    queued: byPriority((priority) => counter(`ordinal:${priority}`) - departed[priority]),
+    inProgress: priorities.reduce((sum, priority) => sum + departed[priority], 0) - counter('ended'),
+    departed,
+  };
+}
