@@ -20,12 +20,15 @@ local own = redis.call('ZCARD', KEYS[5])
 if own >= tonumber(maxQueuedPerTenant) then return {'tenant', own} end
 local all = redis.call('ZCARD', KEYS[3])
 if all >= tonumber(maxQueued) then return {'queue', all} end
+local begun = redis.call('EXISTS', KEYS[1], KEYS[2]) > 0
 local ordinal = redis.call('HINCRBY', KEYS[4], 'ordinal:' .. priority, 1)
 redis.call('HSET', KEYS[1], 'given', given, 'state', 'queued', 'ordinal', ordinal, 'priority', priority, 'createdAt', createdAt, 'created', mark)
 redis.call('ZADD', KEYS[3], createdAt, key)
 for index = 5, #KEYS do redis.call('ZADD', KEYS[index], createdAt, key) end
-redis.call('PERSIST', KEYS[1])
-redis.call('PERSIST', KEYS[2])
+if begun then
+  redis.call('PERSIST', KEYS[1])
+  redis.call('PERSIST', KEYS[2])
+end
 return {'created', ordinal}
 `);
 

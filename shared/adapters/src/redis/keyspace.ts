@@ -2,12 +2,12 @@
 import type { JobKey, JobState } from '@inkwell/contracts';
 
 export interface Keyspace {
-  /** Hash: a job's record (job-hash.ts says which fields), and of its lease and story: fence, owner, until, take, ended. */
+  /** Hash: a job's record (job-hash.ts says which fields), and of its lease and story: fence, owner, until, take, ended, followers. */
   job(key: JobKey): string;
   /** List: event n is entry n − 1, behind the mark of its append. */
   events(key: JobKey): string;
-  /** Pub/sub channel that is rung when the story moves. */
-  bell(key: JobKey): string;
+  /** Pub/sub channel on which a process hears of the stories it follows. */
+  feed(process: string): string;
   /** Sorted set of the jobs whose lease somebody has, by when it runs out (Unix ms of the server). */
   leases: string;
   /** Sorted set of all queued jobs, by creation (Unix ms). */
@@ -34,7 +34,7 @@ export function keyspace(prefix: string): Keyspace {
   return {
     job: (key) => `${prefix}{${key}}:job`,
     events: (key) => `${prefix}{${key}}:events`,
-    bell: (key) => `${prefix}{${key}}:bell`,
+    feed: (process) => `${prefix}feed:${process}`,
     leases: `${prefix}leases`,
     queued: `${prefix}queued`,
     finished: `${prefix}finished`,
