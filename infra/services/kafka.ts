@@ -21,6 +21,7 @@ export interface OwnKafkaOptions {
   directory?: string;
   /** Default: any free one. Give the same again, with the directory, to come back after `kill`. */
   port?: number;
+  ownGroup?: boolean;
 }
 
 /** `url` is a list of brokers, `host:port,…`. Share it: use topic and group names nobody else uses. */
@@ -53,10 +54,13 @@ export async function startOwnKafka(options: OwnKafkaOptions = {}): Promise<Runn
       args: ['-Xmx256m', ...java, 'kafka.Kafka', properties],
       directory,
       ready: /Kafka Server started/,
+      ownGroup: options.ownGroup,
       readyTimeoutMs: 90_000,
     });
     return {
       url: `127.0.0.1:${port}`,
+      pid: child.pid,
+      ended: child.ended,
       async stop() {
         await child.end('SIGTERM');
         await removeDirectory();

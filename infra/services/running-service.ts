@@ -23,6 +23,8 @@ interface ChildOptions {
   command: string;
   args: readonly string[];
   directory: string;
+  /** Default: ours. */
+  env?: NodeJS.ProcessEnv;
   /** What the server prints when it answers requests. */
   ready: RegExp;
   readyTimeoutMs: number;
@@ -33,6 +35,8 @@ interface ChildOptions {
 export interface Child {
   readonly pid: number;
   readonly ended: Promise<void>;
+  /** The part of its output that said it was ready. */
+  readonly announced: string;
   /** Sends the signal and waits for the end; SIGKILL follows when it takes longer than five seconds. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
@@ -41,9 +45,10 @@ export interface Child {
 const keptOutput = 4000;
 
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const { command, args, directory, ready, readyTimeoutMs, ownGroup } = options;
+  const { command, args, directory, env, ready, readyTimeoutMs, ownGroup } = options;
   const child = spawn(command, args, {
     cwd: directory,
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: ownGroup ?? false,
   });
@@ -51,16 +56,17 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   const killWithParent = () => child.kill('SIGKILL');
   process.once('exit', killWithParent);
   child.once('exit', () => process.removeListener('exit', killWithParent));
+  let announced: string;
   try {
-    await untilReady(child, ready, readyTimeoutMs);
+    announced = await untilReady(child, ready, readyTimeoutMs);
   } catch (error) {
     await end(child, 'SIGKILL');
     throw new Error(`${command} did not start: ${error instanceof Error ? error.message : String(error)}`);
   }
-  return { pid: child.pid ?? 0, ended, end: (signal) => end(child, signal) };
+  return { pid: child.pid ?? 0, ended, announced, end: (signal) => end(child, signal) };
 }
 
-function untilReady(child: ChildProcess, ready: RegExp, timeoutMs: number): Promise<void> {
+function untilReady(child: ChildProcess, ready: RegExp, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = '';
     const timer = setTimeout(() => reject(new Error(`not ready after ${timeoutMs} ms.\n${output}`)), timeoutMs);
@@ -70,7 +76,8 @@ function untilReady(child: ChildProcess, ready: RegExp, timeoutMs: number): Prom
     };
     const hear = (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-keptOutput);
-      if (ready.test(output)) settle(resolve);
+      const found = ready.exec(output)?.[0];
+      if (found !== undefined) settle(() => resolve(found));
     };
     child.stdout?.on('data', hear);
     child.stderr?.on('data', hear);

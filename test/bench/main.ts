@@ -1,32 +1,55 @@
 /**
- * `npm run bench [-- engine|path] [--json] [--write] [--rounds N]`: measures the engine and the queue path on this machine. Progress goes to
- * stderr; `--write` puts the result into docs/benchmarks.md.
+ * `npm run bench [-- PART …] [--json] [--write] [--rounds N]`: measures parts of the product on this machine. Progress goes to stderr; `--write`
+ * puts each measured part into its section of docs/benchmarks.md and leaves the others as they are.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { benchCluster } from './cluster-bench.ts';
 import { benchEngine } from './engine-bench.ts';
+import { benchFailover } from './failover-bench.ts';
 import { benchPath } from './path-bench.ts';
-import { type BenchReport, describeMachine, renderReport } from './report.ts';
+import { describeMachine, mergeSections, renderSection, type Section } from './report.ts';
+import { benchStreams } from './stream-bench.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean' }, write: { type: 'boolean' }, rounds: { type: 'string', default: '3' } },
+  options: {
+    json: { type: 'boolean' },
+    write: { type: 'boolean' },
+    rounds: { type: 'string', default: '3' },
+    kills: { type: 'string', default: '100' },
+    streams: { type: 'string', default: '10000' },
+  },
 });
-const [part = 'all'] = positionals;
 const rounds = Number(values.rounds);
-if (!['all', 'engine', 'path'].includes(part) || !Number.isInteger(rounds) || rounds < 1) {
-  process.stderr.write('Usage: npm run bench [-- engine|path] [--json] [--write] [--rounds N]\n');
-  process.exit(2);
-}
-
 const startedAt = performance.now();
 const progress = (text: string) =>
   process.stderr.write(`[${((performance.now() - startedAt) / 1000).toFixed(0)} s] ${text}\n`);
-const report: BenchReport = {
-  date: new Date().toISOString().slice(0, 10),
-  machine: describeMachine(),
-  rows: part === 'path' ? [] : await benchEngine(rounds, progress),
-  path: part === 'engine' ? null : await benchPath(progress),
+
+const parts: Readonly<Record<string, () => Promise<Section['result']>>> = {
+  engine: async () => ({ part: 'engine', rows: await benchEngine(rounds, progress) }),
+  path: async () => ({ part: 'path', path: await benchPath(progress) }),
+  cluster: async () => ({ part: 'cluster', rows: await benchCluster(rounds, progress) }),
+  streams: async () => ({ part: 'streams', ...(await benchStreams(Number(values.streams), progress)) }),
+  failover: async () => ({ part: 'failover', ...(await benchFailover(Number(values.kills), progress)) }),
 };
-process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : renderReport(report));
-if (values.write) writeFileSync(new URL('../../docs/benchmarks.md', import.meta.url), renderReport(report));
+const asked = positionals.length === 0 ? ['engine', 'path'] : positionals;
+if (asked.some((part) => !(part in parts)) || !Number.isInteger(rounds) || rounds < 1) {
+  process.stderr.write(`Usage: npm run bench [-- ${Object.keys(parts).join('|')} …] [--json] [--write] [--rounds N]\n`);
+  process.exit(2);
+}
+
+const page = new URL('../../docs/benchmarks.md', import.meta.url);
+const sections: Section[] = [];
+for (const part of asked) {
+  const section = {
+    date: new Date().toISOString().slice(0, 10),
+    machine: describeMachine(),
+    result: await parts[part]!(),
+  };
+  sections.push(section);
+  if (values.write) writeFileSync(page, mergeSections(readFileSync(page, 'utf8'), [section]));
+}
+if (values.json)
+  process.stdout.write(`${JSON.stringify(Object.assign({}, ...sections.map(({ result }) => result)))}\n`);
+else process.stdout.write(sections.map(renderSection).join('\n'));

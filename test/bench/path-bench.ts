@@ -2,9 +2,8 @@
  * The queue path's own cost: the real product with the `null` backend, whose tokens cost nothing, so that what is left is HTTP, the durable
  * store, the queue, the worker, the engine process and the stream back. Latencies are milliseconds, single client; rates use 64 clients.
  */
-import { Agent, type IncomingMessage, request } from 'node:http';
-import { createParser } from 'eventsource-parser';
 import { InkwellProcess, testKey } from '../support/inkwell-process.ts';
+import { Client } from './client.ts';
 import { type Latency, latency, rounded } from './statistics.ts';
 
 export interface PathResult {
@@ -25,48 +24,6 @@ export interface PathResult {
 }
 
 const one = { model: 'inkwell-small', prompt: 'x', max_tokens: 1, ignore_eos: true };
-const wallMs = () => performance.timeOrigin + performance.now();
-
-class Client {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 128 });
-  readonly #url: string;
-
-  constructor(url: string) {
-    this.#url = url;
-  }
-
-  open(method: string, path: string, body?: unknown): Promise<IncomingMessage> {
-    const payload = body === undefined ? undefined : JSON.stringify(body);
-    return new Promise((resolve, reject) => {
-      const headers = {
-        authorization: `Bearer ${testKey}`,
-        ...(payload ? { 'content-type': 'application/json' } : {}),
-      };
-      const outgoing = request(this.#url + path, { method, agent: this.#agent, headers, timeout: 30_000 }, resolve);
-      outgoing.on('error', reject);
-      outgoing.end(payload);
-    });
-  }
-
-  async json<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const response = await this.open(method, path, body);
-    let text = '';
-    for await (const chunk of response.setEncoding('utf8')) text += chunk;
-    if ((response.statusCode ?? 500) >= 300) throw new Error(`${method} ${path}: ${response.statusCode} ${text}`);
-    return JSON.parse(text) as T;
-  }
-
-  /** Calls back with each SSE data payload and the moment it was parsed. */
-  async events(response: IncomingMessage, onData: (data: string, at: number) => void): Promise<void> {
-    const parser = createParser({ onEvent: (event) => onData(event.data, wallMs()) });
-    for await (const chunk of response.setEncoding('utf8')) parser.feed(chunk);
-  }
-
-  close(): void {
-    this.#agent.destroy();
-  }
-}
-
 interface EventData {
   type: string;
   created_at: number;
@@ -154,7 +111,7 @@ async function jobRate(client: Client, seconds: number): Promise<number> {
 
 export async function benchPath(progress: (text: string) => void): Promise<PathResult> {
   const inkwell = await new InkwellProcess({ env: { INKWELL_BACKEND: 'null' } }).start();
-  const client = new Client(inkwell.url);
+  const client = new Client(inkwell.url, { authorization: `Bearer ${testKey}` });
   try {
     progress('path: latencies, one client');
     await jobLatencies(client, 20);

@@ -1,13 +1,20 @@
-/** Renders what was measured: a Markdown page for `docs/benchmarks.md`, which is also readable on a terminal. */
+/** Renders what was measured: sections of a Markdown page for `docs/benchmarks.md`, which are also readable on a terminal. */
 import { cpus, totalmem } from 'node:os';
+import type { ClusterRow } from './cluster-bench.ts';
 import type { EngineRow } from './engine-bench.ts';
+import type { FailoverResult } from './failover-bench.ts';
 import type { PathResult } from './path-bench.ts';
+import type { StreamResult } from './stream-bench.ts';
 
-export interface BenchReport {
+export interface Section {
   date: string;
   machine: string;
-  rows: EngineRow[];
-  path: PathResult | null;
+  result:
+    | { part: 'engine'; rows: EngineRow[] }
+    | { part: 'path'; path: PathResult }
+    | { part: 'cluster'; rows: ClusterRow[] }
+    | ({ part: 'streams' } & StreamResult)
+    | ({ part: 'failover' } & FailoverResult);
 }
 
 export function describeMachine(): string {
@@ -15,12 +22,14 @@ export function describeMachine(): string {
   return `${cores.length} × ${cores[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
 }
 
-function table(header: string[], rows: (string | number)[][]): string {
-  const line = (cells: (string | number)[]) => `| ${cells.join(' | ')} |`;
+type Cell = string | number | null;
+
+function table(header: string[], rows: Cell[][]): string {
+  const line = (cells: Cell[]) => `| ${cells.map((cell) => cell ?? '–').join(' | ')} |`;
   return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-function engineTable(rows: EngineRow[]): string {
+function engineText(rows: EngineRow[]): string {
   const header = [
     'engine',
     'backend',
@@ -44,10 +53,10 @@ function engineTable(rows: EngineRow[]): string {
     `${row.rssMb} MB`,
     `${row.loadS} s`,
   ]);
-  return `## Engine\n\nTokens per second; decode at positions 128 and up, medians of alternating rounds.\n\n${table(header, cells)}\n`;
+  return `Tokens per second; decode at positions 128 and up, medians of alternating rounds.\n\n${table(header, cells)}`;
 }
 
-function pathTable(path: PathResult): string {
+function pathText(path: PathResult): string {
   const rows: [string, PathResult[keyof PathResult]][] = [
     ['job accepted (on disk), one client', path.acceptMs],
     ['accept → worker start', path.acceptToStartMs],
@@ -59,14 +68,88 @@ function pathTable(path: PathResult): string {
     typeof value === 'object' ? [name, `${value.p50} ms`, `${value.p99} ms`] : [],
   );
   const rates = `64 clients: ${path.completionsPerSecond} synchronous completions per second; ${path.jobsPerSecond} jobs per second accepted and finished.`;
-  return `## Path\n\nThe whole embedded edition with the \`null\` backend, over HTTP on loopback.\n\n${table(['', 'p50', 'p99'], latencies)}\n\n${rates}\n`;
+  return `The whole embedded edition with the \`null\` backend, over HTTP on loopback.\n\n${table(['', 'p50', 'p99'], latencies)}\n\n${rates}`;
 }
 
-export function renderReport(report: BenchReport): string {
-  const parts = [
-    `# Benchmarks\n\nMeasured by \`npm run bench\` on ${report.date}: ${report.machine}.\nMachines differ and are noisy: compare ratios, and measure yours.\n`,
+function clusterText(rows: ClusterRow[]): string {
+  const header = [
+    '',
+    '1 client p50',
+    'p99',
+    'p50 ÷ floor',
+    'p99 ÷ floor',
+    '64 clients, requests/s',
+    'failed',
+    'first chunk, 50 streams',
+    'of it not the engine',
+    'jobs/s',
   ];
-  if (report.rows.length > 0) parts.push(engineTable(report.rows));
-  if (report.path) parts.push(pathTable(report.path));
-  return parts.join('\n');
+  const ms = (value: number | null) => (value === null ? null : `${value} ms`);
+  const cells = rows.map((row) => [
+    row.target,
+    ms(row.p50Ms),
+    ms(row.p99Ms),
+    row.p50Ratio,
+    row.p99Ratio,
+    row.requestsPerSecond,
+    row.errors,
+    ms(row.firstChunkMs),
+    ms(row.firstChunkAddedMs),
+    row.jobsPerSecond,
+  ]);
+  return `A completion of one token over HTTP on loopback, client and servers on the same cores; medians of alternating rounds over the same Kafka and Redis (append-only file, fsync every second). The \`null\` backend draws a token every 20 ms in the streams; the floors send the first at once.\n\n${table(header, cells)}`;
+}
+
+function streamText({ streams, kBPerStream, steps }: StreamResult): string {
+  const rows = steps.map((step) => [
+    step.eventsPerSecond,
+    `${step.p50LagMs} ms`,
+    `${step.p99LagMs} ms`,
+    `${step.delivered} of ${step.sent}`,
+  ]);
+  return `${streams} open streams in one gateway take ${kBPerStream} kB each. Events appended to Redis one by one, each by its fence, until they are parsed at the client:\n\n${table(['events/s', 'lag p50', 'p99', 'delivered'], rows)}`;
+}
+
+function failoverText({ kills, p50Ms, p99Ms, maxMs }: FailoverResult): string {
+  return `From the SIGKILL of the worker that writes a stream to the next token at its reader, ${kills} kills: p50 ${p50Ms} ms, p99 ${p99Ms} ms, longest ${maxMs} ms.`;
+}
+
+const titles = {
+  engine: 'Engine',
+  path: 'Path',
+  cluster: 'Cluster',
+  streams: 'Streams',
+  failover: 'Failover',
+} as const;
+
+function textOf(result: Section['result']): string {
+  switch (result.part) {
+    case 'engine':
+      return engineText(result.rows);
+    case 'path':
+      return pathText(result.path);
+    case 'cluster':
+      return clusterText(result.rows);
+    case 'streams':
+      return streamText(result);
+    case 'failover':
+      return failoverText(result);
+  }
+}
+
+export function renderSection({ date, machine, result }: Section): string {
+  return `## ${titles[result.part]}\n\nMeasured by \`npm run bench -- ${result.part}\` on ${date}: ${machine}.\n\n${textOf(result)}\n`;
+}
+
+/** Puts sections in the place of those with the same title; new ones come last. */
+export function mergeSections(page: string, sections: readonly Section[]): string {
+  const parts = page.split(/^(?=## )/m).map((part) => part.trimEnd());
+  for (const section of sections) {
+    const text = renderSection(section).trimEnd();
+    const title = text.slice(0, text.indexOf('\n'));
+    const place = parts.findIndex((part) => part.startsWith(`${title}\n`));
+    if (place === -1) parts.push(text);
+    else parts[place] = text;
+  }
+  return `${parts.join('\n\n')}\n`;
 }

@@ -3,6 +3,7 @@
  * to the gateways in turn: whatever a test does, it does it across them. Nothing of it outlives the test.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,6 +16,9 @@ const mainFile = fileURLToPath(new URL('../../services/inkwell/src/main.ts', imp
 
 export type Role = 'gateway' | 'worker' | 'recorder' | 'kafka' | 'redis' | 'mongo' | 'supervisor';
 
+/** For clusters that are to start servers of their own, whatever the environment names. */
+export const ownServers = { KAFKA_BROKERS: '', REDIS_URL: '', MONGO_URL: '' };
+
 export interface ClusterOptions extends InkwellOptions {
   gateways?: number;
   workers?: number;
@@ -23,6 +27,8 @@ export interface ClusterOptions extends InkwellOptions {
 export class ClusterProcess {
   readonly dataDir: string;
   readonly workers: number;
+  /** On servers that others use too, a cluster has names of its own. */
+  readonly #namespace = `test-${randomBytes(6).toString('hex')}`;
   readonly #options: ClusterOptions;
   #child: ChildProcess | undefined;
   #output = '';
@@ -58,7 +64,14 @@ export class ClusterProcess {
     const child = spawn(process.execPath, args, {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...key, PORT: `${this.port}`, INKWELL_DATA_DIR: this.dataDir, ...env },
+      env: {
+        ...process.env,
+        ...key,
+        PORT: `${this.port}`,
+        INKWELL_DATA_DIR: this.dataDir,
+        INKWELL_NAMESPACE: this.#namespace,
+        ...env,
+      },
     });
     this.#child = child;
     child.stderr.on('data', (chunk) => {

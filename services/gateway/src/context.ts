@@ -55,6 +55,8 @@ export interface GatewayContext {
   readonly clock: Clock;
   readonly workerStats: () => WorkerStats;
   readonly version: string;
+  /** Brings gauges up to date whose truth is not with us; asked before metrics are shown. */
+  readonly refreshMetrics: () => Promise<void>;
   /** The OpenAPI document of what is served. */
   readonly openApi: () => object;
   readonly lifecycle: Lifecycle;

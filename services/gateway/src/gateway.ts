@@ -33,12 +33,14 @@ export interface GatewayOptions {
   /** Without it readiness means the store alone, and nothing is estimated. */
   workerStats?: () => WorkerStats;
   version: string;
+  /** Brings gauges up to date whose truth is not with the gateway; its failure is only logged. */
+  refreshMetrics?: () => Promise<void>;
 }
 
 export interface Gateway {
   /** The bare request handler, for composing elsewhere. */
   app: Express;
-  /** Port 0 takes any free one. Rejects when the address is taken. */
+  /** Port 0 takes any free one. Rejects with an Error for people when the address is taken. */
   listen(port: number, host: string): Promise<{ url: string; port: number }>;
   /** Takes nothing new, ends resumable streams, lets the rest finish for `graceMs`, then cuts. */
   close(graceMs: number): Promise<void>;
@@ -70,6 +72,7 @@ function toContext(options: GatewayOptions): GatewayContext {
     clock: options.clock,
     workerStats: options.workerStats ?? (() => unknownStats),
     version: options.version,
+    refreshMetrics: options.refreshMetrics ?? (async () => {}),
     openApi: () => {
       document ??= openApiDocument(operations, options.version);
       return document;
@@ -78,6 +81,11 @@ function toContext(options: GatewayOptions): GatewayContext {
     readers: new Readers(),
     caution: new Caution(options.clock),
   };
+}
+
+function forPeople(error: NodeJS.ErrnoException, port: number): Error {
+  if (error.code !== 'EADDRINUSE') return error;
+  return new Error(`Port ${port} is taken. Stop what uses it, or start with another: PORT=0 takes any free one.`);
 }
 
 export function createGateway(options: GatewayOptions): Gateway {
@@ -94,9 +102,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     app,
     async listen(port, host) {
       await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
+        const refuse = (error: Error) => reject(forPeople(error, port));
+        server.once('error', refuse);
         server.listen(port, host, () => {
-          server.off('error', reject);
+          server.off('error', refuse);
           resolve();
         });
       });

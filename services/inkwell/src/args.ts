@@ -17,6 +17,8 @@ Commands
   cluster status               What runs, and how the workers are.
   cluster scale workers=N gateways=N
                                Start or drain and stop processes until there are N. Either may be left out.
+  cluster migrate              Create what is missing in Kafka. The cluster command does it by itself; run it once before you start
+                               the processes in another way.
   cluster drain worker=ID      Let a worker finish what runs and take nothing new.
   help         Show this text.
   version      Show the version.
@@ -30,6 +32,7 @@ export type Command =
   | { name: 'cluster status'; json: boolean }
   | { name: 'cluster scale'; json: boolean; size: { gateways?: number; workers?: number } }
   | { name: 'cluster drain'; json: boolean; worker: string }
+  | { name: 'cluster migrate'; json: boolean }
   | { name: 'help' }
   | { name: 'version' };
 
@@ -66,9 +69,9 @@ function parseCluster(
 ): Command {
   if (verb === undefined)
     return { name: 'cluster', json, gateways: count('--gateways', gateways), workers: count('--workers', workers) };
-  if (verb === 'status') {
+  if (verb === 'status' || verb === 'migrate') {
     nothingMore(rest);
-    return { name: 'cluster status', json };
+    return { name: `cluster ${verb}`, json };
   }
   if (verb === 'scale') {
     const given = assignments(rest, ['gateways', 'workers'], 'scale workers=4');

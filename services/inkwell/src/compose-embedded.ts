@@ -71,7 +71,7 @@ export async function composeEmbedded(
       workerStats: () => worker.stats(),
       version,
     });
-    const { url } = await listen(gateway, config).catch(async (error: unknown) => {
+    const { url } = await gateway.listen(config.PORT, config.INKWELL_HOST).catch(async (error: unknown) => {
       await worker.stop();
       throw error;
     });
@@ -92,17 +92,6 @@ export async function composeEmbedded(
   } catch (error) {
     await store.close();
     throw error;
-  }
-}
-
-async function listen(gateway: ReturnType<typeof createGateway>, config: EmbeddedConfig) {
-  try {
-    return await gateway.listen(config.PORT, config.INKWELL_HOST);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw new Error(
-      `Port ${config.PORT} is taken. Stop what uses it, or start with another: PORT=0 takes any free one.`,
-    );
   }
 }
 

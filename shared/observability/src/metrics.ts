@@ -40,6 +40,11 @@ export function createMetrics() {
     jobsAccepted: counter('jobs_accepted_total', 'Jobs made durable.', ['priority']),
     jobsFinished: counter('request_success_total', 'Jobs that reached a terminal state.', ['state']),
     queued: gauge('num_requests_waiting', 'Jobs waiting.', ['priority']),
+    consumerLag: gauge('consumer_lag_messages', 'Messages in Kafka the workers are not done with.', ['topic']),
+    rebalances: gauge(
+      'bus_rebalances',
+      'Times the queue was dealt out anew to this worker and its fellows since its start.',
+    ),
     running: gauge('num_requests_running', 'Jobs in the engine.'),
     kvCacheUsage: gauge('kv_cache_usage_perc', 'KV blocks in use, 0 to 1.'),
     promptTokens: counter('prompt_tokens_total', 'Prompt tokens processed.'),

@@ -17,12 +17,26 @@ export interface ClusterOutput {
   stopping(): void;
 }
 
+function curlOf(url = '', modelDir: string | undefined, apiKeyFile: string | null): string {
+  return curlLine({ url, model: modelDir === undefined ? 'inkwell-small' : basename(modelDir), apiKeyFile });
+}
+
 export function jsonClusterOutput(write: (line: string) => void): ClusterOutput {
   const say = (message: Record<string, unknown>) => write(JSON.stringify(message));
   return {
     progress: (text) => say({ event: 'progress', text }),
-    ready: ({ cluster: { gateways, servers, dataDir, apiKeyFile }, workers, tookMs }) =>
-      say({ event: 'ready', url: gateways[0], gateways, workers, servers, dataDir, apiKeyFile, tookMs }),
+    ready: ({ cluster: { gateways, servers, dataDir, apiKeyFile }, workers, tookMs, modelDir }) =>
+      say({
+        event: 'ready',
+        url: gateways[0],
+        gateways,
+        workers,
+        servers,
+        dataDir,
+        apiKeyFile,
+        tookMs,
+        curl: curlOf(gateways[0], modelDir, apiKeyFile),
+      }),
     stopping: () => say({ event: 'stopping' }),
   };
 }
@@ -32,7 +46,6 @@ export function textClusterOutput(write: (line: string) => void): ClusterOutput 
     progress: (text) => write(`  ${text}`),
     ready({ cluster, workers, tookMs, modelDir }) {
       const { gateways, servers, dataDir, apiKeyFile, newApiKey } = cluster;
-      const model = modelDir === undefined ? 'inkwell-small' : basename(modelDir);
       write('');
       write(`  The cluster is ready   (${(tookMs / 1000).toFixed(1)} s)`);
       write('');
@@ -48,7 +61,7 @@ export function textClusterOutput(write: (line: string) => void): ClusterOutput 
       write('');
       write('  Try it:');
       write('');
-      write(curlLine({ url: gateways[0] ?? '', model, apiKeyFile }));
+      write(curlOf(gateways[0], modelDir, apiKeyFile));
       write('');
       write('  In another terminal: npm run cluster -- status | scale workers=4 | drain worker=ID');
       write('  Ctrl-C stops everything; accepted jobs wait on disk and go on at the next start.');

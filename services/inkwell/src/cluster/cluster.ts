@@ -2,11 +2,13 @@
  * A whole cluster on this machine: the servers nobody gave a URL for, then gateways, workers and the recorder as processes of their own, each
  * started again when it dies. `cluster.json` always says what runs.
  */
+import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import type { ClusterConfig } from '@inkwell/contracts';
 import { makeApiKey } from '@inkwell/gateway';
 import { freePort } from '../../../../infra/services/running-service.ts';
 import { mostProcesses } from '../args.ts';
+import { migrate } from '../compose-migration.ts';
 import { firstKeyFile, loadServerSecret, openDataDirectory, readFirstKey, writeFirstKey } from '../data-directory.ts';
 import { type ClusterFile, readClusterFile, removeClusterFile, writeClusterFile } from './cluster-file.ts';
 import { controlPath, sendControl, serveControl } from './control.ts';
@@ -106,7 +108,10 @@ class LocalCluster implements Cluster {
   }
 
   async start(): Promise<void> {
-    const { environment, size, onProgress } = this.#options;
+    const { config, environment, size, onProgress } = this.#options;
+    if (config.PORT !== 0)
+      for (let index = 0; index < size.gateways; index++)
+        await refuseTakenPort(config.PORT + index, config.INKWELL_HOST);
     await this.#startServers();
     this.#serviceEnvironment = {
       ...environment,
@@ -116,9 +121,11 @@ class LocalCluster implements Cluster {
       INKWELL_BOOTSTRAP_KEY: this.#key.key,
       INKWELL_KEY_SECRET: environment.INKWELL_KEY_SECRET || loadServerSecret(this.dataDir),
     };
+    const { KAFKA_BROKERS, INKWELL_NAMESPACE } = config;
+    await migrate(KAFKA_BROKERS ?? [String(this.#urls.kafka)], INKWELL_NAMESPACE);
     onProgress(`starting ${size.gateways} gateway(s), ${size.workers} worker(s) and the recorder …`);
     await Promise.all([
-      this.#grow('recorder', 1),
+      this.#grow('recorder', 0),
       this.#grow('gateway', size.gateways),
       this.#grow('worker', size.workers),
     ]);
@@ -255,6 +262,21 @@ class LocalCluster implements Cluster {
     }
     throw failure;
   }
+}
+
+/** Asked before anything is started: the servers would take seconds, only for a gateway to find its port taken. */
+async function refuseTakenPort(port: number, host: string): Promise<void> {
+  const probe = createServer();
+  await new Promise<void>((done, reject) => {
+    probe.once('error', () =>
+      reject(
+        new Error(
+          `Port ${port} is taken. Stop what uses it, or start with another PORT; gateways take PORT, PORT + 1, …`,
+        ),
+      ),
+    );
+    probe.listen(port, host, () => probe.close(() => done()));
+  });
 }
 
 const serverNames: Readonly<Record<ServerRole, string>> = {

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { readClusterConfig } from '@inkwell/contracts';
 import type { Command } from '../args.ts';
+import { migrate } from '../compose-migration.ts';
 import { untilStopAsked } from '../until-stop-asked.ts';
 import { startCluster } from './cluster.ts';
 import { readClusterFile } from './cluster-file.ts';
@@ -17,6 +18,11 @@ const write = (line: string): void => {
 /** Throws an Error for people. */
 export async function runClusterCommand(command: ClusterCommand, environment: NodeJS.ProcessEnv): Promise<void> {
   const config = readClusterConfig(environment);
+  if (command.name === 'cluster migrate') {
+    if (config.KAFKA_BROKERS === undefined) throw new Error('KAFKA_BROKERS must be set: where are the topics to be?');
+    await migrate(config.KAFKA_BROKERS, config.INKWELL_NAMESPACE);
+    return write(command.json ? '{"migrated":true}' : '  Kafka has all topics.');
+  }
   if (command.name === 'cluster') return serveCluster(command, config, environment);
   const dataDir = resolve(config.INKWELL_DATA_DIR);
   const running = readClusterFile(dataDir);

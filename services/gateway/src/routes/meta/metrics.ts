@@ -21,6 +21,7 @@ export const metrics = defineOperation({
   answers: { 200: { description: 'The metrics.', content: { 'text/plain': z.string() } } },
   async handle(_call, gateway) {
     await readGauges(gateway);
+    await gateway.refreshMetrics().catch((error: unknown) => gateway.log.warn({ err: error }, 'stale gauges'));
     const { registry } = gateway.metrics;
     return { status: 200, contentType: registry.contentType, body: await registry.metrics() };
   },

@@ -1,0 +1,94 @@
+/** A cluster's gateway put together: its ports over Redis, Kafka and MongoDB. The only file here that names adapters. */
+import { openKafkaBus } from '@inkwell/adapters/kafka';
+import { openMongoStore } from '@inkwell/adapters/mongo';
+import { openRedisStore } from '@inkwell/adapters/redis';
+import { readServiceConfig, type ServiceConfig } from '@inkwell/contracts';
+import { openModelDirectory } from '@inkwell/gpt2';
+import { createLog, createMetrics } from '@inkwell/observability';
+import { systemClock } from '@inkwell/ports';
+import type { Service } from '@inkwell/resilience';
+import { issueApiKey } from './auth/issue-api-key.ts';
+import { createGateway } from './gateway.ts';
+import { productVersion } from './product-version.ts';
+import { watchWorkers } from './workers-view.ts';
+
+/** How long clients that cannot resume are given after SIGTERM. */
+const graceMs = 10_000;
+const hourMs = 3_600_000;
+
+/** Throws an Error for people when a setting, the model, a server or the port cannot be used; nothing is left open then. */
+export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Service> {
+  const config = readServiceConfig(environment);
+  const log = createLog({ level: config.INKWELL_LOG_LEVEL, name: 'gateway' });
+  const model = await openModelDirectory({ directory: config.INKWELL_MODEL_DIR, id: config.INKWELL_MODEL_ID });
+  const clock = systemClock;
+  const metrics = createMetrics();
+  await using opened = new AsyncDisposableStack();
+  const closing = <Store extends { close(): Promise<void> }>(store: Store) => opened.adopt(store, (one) => one.close());
+  const namespace = config.INKWELL_NAMESPACE;
+  const redis = closing(
+    await openRedisStore({
+      url: config.REDIS_URL,
+      prefix: `${namespace}:`,
+      retentionMs: config.INKWELL_RETENTION_HOURS * hourMs,
+      log: (message) => log.warn(message),
+    }),
+  );
+  const mongo = closing(await openMongoStore({ url: config.MONGO_URL, database: namespace }));
+  const kafka = closing(
+    await openKafkaBus({
+      brokers: config.KAFKA_BROKERS,
+      topicPrefix: `${namespace}.`,
+      groupId: `${namespace}-workers`,
+      clock,
+      log,
+    }),
+  );
+  await recordBootstrapKey(mongo.keyStore, config);
+  const workers = await watchWorkers(redis.workerRegistry, log);
+  opened.defer(() => workers.close());
+  const gateway = createGateway({
+    ports: { ...redis, jobBus: kafka.jobBus, keyStore: mongo.keyStore },
+    dependencies: [
+      {
+        name: 'redis',
+        ports: ['jobStore', 'resultStream', 'lease', 'idempotencyStore', 'workerRegistry'],
+        pulse: ({ jobStore }) => jobStore.counts(),
+      },
+      { name: 'kafka', ports: ['jobBus'], pulse: ({ jobBus }) => jobBus.deadLetters(1) },
+      { name: 'mongo', ports: ['keyStore'], pulse: ({ keyStore }) => keyStore.findByHash('') },
+    ],
+    models: [model],
+    config: {
+      keySecret: config.INKWELL_KEY_SECRET,
+      limits: { maxQueued: config.INKWELL_MAX_QUEUED, maxQueuedPerTenant: config.INKWELL_MAX_QUEUED_PER_TENANT },
+    },
+    log,
+    metrics,
+    clock,
+    workerStats: () => workers.stats(),
+    version: productVersion(),
+    async refreshMetrics() {
+      for (const { topic, messages } of await kafka.lag()) metrics.consumerLag.set({ topic }, messages);
+    },
+  });
+  const { url } = await gateway.listen(config.PORT, config.INKWELL_HOST);
+  const stores = opened.move();
+  return {
+    about: { url, model: model.id },
+    async stop() {
+      await gateway.close(graceMs);
+      await stores.disposeAsync();
+    },
+  };
+}
+
+/** Every gateway sees to it that the operator's key is there; only one of them makes the record. */
+async function recordBootstrapKey(
+  keyStore: Parameters<typeof issueApiKey>[0],
+  { INKWELL_BOOTSTRAP_KEY: chosenKey, INKWELL_KEY_SECRET: secret }: ServiceConfig,
+): Promise<void> {
+  if (chosenKey === undefined) return;
+  const grant = { name: 'bootstrap', tenant: 'default', role: 'superuser', expiresAt: null, chosenKey } as const;
+  await issueApiKey(keyStore, secret, systemClock.now(), grant);
+}

@@ -1,0 +1,7 @@
+/** What must be there before a cluster's processes start: the topics in Kafka. Indexes in MongoDB are made by who opens it. */
+import { migrateTopics } from '@inkwell/adapters/kafka';
+
+/** Idempotent. Throws an Error for people. */
+export async function migrate(brokers: readonly string[], namespace: string): Promise<void> {
+  await migrateTopics({ brokers, topicPrefix: `${namespace}.` });
+}

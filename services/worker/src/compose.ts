@@ -1,0 +1,84 @@
+/** A cluster's worker put together: its ports over Redis and Kafka. The only file here that names adapters. */
+import { randomUUID } from 'node:crypto';
+import { openKafkaBus } from '@inkwell/adapters/kafka';
+import { openRedisStore } from '@inkwell/adapters/redis';
+import { readServiceConfig } from '@inkwell/contracts';
+import { openModelDirectory } from '@inkwell/gpt2';
+import { createLog, createMetrics, serveProbes } from '@inkwell/observability';
+import { systemClock } from '@inkwell/ports';
+import type { Service } from '@inkwell/resilience';
+import { createWorker } from './worker.ts';
+
+/** Most sequences the engine runs at once. */
+const maxSequences = 32;
+/** How long a running job may go on after SIGTERM before it is handed over. */
+const drainMs = 10_000;
+/** A reader waits about this long, and as long again for a look, when a worker dies; it is renewed every half second. */
+const leaseTtlMs = 1_500;
+const hourMs = 3_600_000;
+
+/** Throws an Error for people when a setting, the model or a server cannot be used; nothing is left open then. */
+export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Service> {
+  const config = readServiceConfig(environment);
+  const workerId = `worker-${randomUUID().slice(0, 8)}`;
+  const log = createLog({ level: config.INKWELL_LOG_LEVEL, name: workerId });
+  const model = await openModelDirectory({ directory: config.INKWELL_MODEL_DIR, id: config.INKWELL_MODEL_ID });
+  const clock = systemClock;
+  const metrics = createMetrics();
+  await using opened = new AsyncDisposableStack();
+  const closing = <Store extends { close(): Promise<void> }>(store: Store) => opened.adopt(store, (one) => one.close());
+  const namespace = config.INKWELL_NAMESPACE;
+  const redis = closing(
+    await openRedisStore({
+      url: config.REDIS_URL,
+      prefix: `${namespace}:`,
+      retentionMs: config.INKWELL_RETENTION_HOURS * hourMs,
+      log: (message) => log.warn(message),
+    }),
+  );
+  const kafka = closing(
+    await openKafkaBus({
+      brokers: config.KAFKA_BROKERS,
+      topicPrefix: `${namespace}.`,
+      groupId: `${namespace}-workers`,
+      clock,
+      log,
+    }),
+  );
+  const worker = createWorker({
+    ports: { ...redis, jobBus: kafka.jobBus },
+    workerId,
+    registry: redis.workerRegistry,
+    model: model.id,
+    limits: { leaseTtlMs },
+    engine: {
+      backend: config.INKWELL_BACKEND,
+      modelDir: model.directory,
+      threads: config.INKWELL_THREADS,
+      nullPaceMs: config.INKWELL_NULL_PACE_MS,
+      maxSequences,
+    },
+    log,
+    metrics,
+    clock,
+  });
+  opened.defer(() => worker.stop());
+  const probes = closing(
+    await serveProbes({
+      port: config.INKWELL_PROBE_PORT,
+      host: config.INKWELL_HOST,
+      metrics,
+      isReady: () => worker.stats().ready,
+      refresh: async () => metrics.rebalances.set(kafka.rebalances()),
+    }),
+  );
+  await worker.start();
+  const stores = opened.move();
+  return {
+    about: { id: workerId, model: model.id, url: probes.url },
+    async stop() {
+      await worker.drain(drainMs);
+      await stores.disposeAsync();
+    },
+  };
+}

@@ -1,0 +1,82 @@
+/** Holds many raw event streams and measures how late events are. Told what to do over the channel to its parent. */
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { testKey } from '../support/inkwell-process.ts';
+import { quantile } from './statistics.ts';
+
+const { hostname, port } = new URL(process.env.URL ?? '');
+const wallMs = () => performance.timeOrigin + performance.now();
+/** Only deltas have it. */
+const mark = Buffer.from('"created_at":');
+const deltaMark = Buffer.from('event: job.delta');
+const shared = Buffer.allocUnsafe(1 << 16);
+let lags: number[] = [];
+
+function open(index: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let kept: Buffer = Buffer.alloc(0);
+    const socket = connect({
+      host: hostname,
+      port: Number(port),
+      onread: {
+        buffer: shared,
+        callback: (length, buffer) => {
+          resolve();
+          kept = read(
+            kept.length === 0
+              ? Buffer.from(buffer.subarray(0, length))
+              : Buffer.concat([kept, buffer.subarray(0, length)]),
+          );
+          return true;
+        },
+      },
+    });
+    socket.on('error', reject);
+    socket.on('connect', () =>
+      socket.write(
+        `GET /v1/jobs/s${index}/events?starting_after=1 HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer ${testKey}\r\naccept: text/event-stream\r\n\r\n`,
+      ),
+    );
+  });
+}
+
+/** Counts whole events; answers what is left of an unfinished one. */
+function read(data: Buffer): Buffer {
+  let from = 0;
+  for (;;) {
+    const end = data.indexOf('\n\n', from);
+    if (end === -1) return data.subarray(from);
+    const event = data.subarray(from, end);
+    from = end + 2;
+    if (event.indexOf(deltaMark) === -1) continue;
+    const place = event.indexOf(mark);
+    if (place === -1) continue;
+    lags.push(
+      wallMs() - Number.parseFloat(event.toString('latin1', place + mark.length, place + mark.length + 20)) * 1000,
+    );
+  }
+}
+
+async function openAll(count: number): Promise<void> {
+  for (let from = 0; from < count; from += 200)
+    await Promise.all(Array.from({ length: Math.min(200, count - from) }, (_, index) => open(from + index)));
+}
+
+/** Waits until nothing more comes, or everything has. */
+async function settled(expected: number): Promise<void> {
+  for (let before = -1; lags.length < expected && lags.length !== before; ) {
+    before = lags.length;
+    await delay(1000);
+  }
+}
+
+process.on('message', async (message: { command: string; streams: number; expected: number }) => {
+  try {
+    if (message.command === 'open') await openAll(message.streams);
+    if (message.command === 'reset') lags = [];
+    if (message.command === 'read') await settled(message.expected);
+    process.send?.({ count: lags.length, p50: quantile(lags, 0.5), p99: quantile(lags, 0.99) });
+  } catch (error) {
+    process.send?.({ error: String(error) });
+  }
+});
