@@ -3,6 +3,7 @@
  * holds is *delayed* (waits until it is due), *out* (handed out, not settled), *settling* (being written elsewhere) or *gone* (finished, or
  * with somebody else). Messages of one key in a lane are one: the later ones share the fate of the first.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { type JobKey, type JobMessage, jobMessageSchema } from '@inkwell/contracts';
 import type { Clock, ConsumeOptions, Delivery } from '@inkwell/ports';
 import type { KafkaMessage } from 'kafkajs';
@@ -353,6 +354,7 @@ export class JobConsumer {
           { reason: reasonOf(error) },
           'an unreadable message could not be put aside; it is tried again',
         );
+        await wait(repairDelayMs, undefined, { ref: false });
       }
     }
   }

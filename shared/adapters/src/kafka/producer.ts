@@ -11,7 +11,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { InkwellError } from '@inkwell/contracts';
 import type { IHeaders, Kafka, Producer } from 'kafkajs';
 import { closed, type KafkaLog, reasonOf, unavailable } from './client.ts';
-import { placeKey } from './link.ts';
+import { errorType, placeKey } from './link.ts';
 
 export interface OutgoingMessage {
   topic: string;
@@ -36,13 +36,17 @@ interface Pending {
   timer: NodeJS.Timeout;
 }
 
-/** Kafka refuses a batch of over a mebibyte per partition (`max.message.bytes`); the frame around a message is counted roughly. */
+/**
+ * Kafka refuses a batch of over a mebibyte per partition unless its topic allows more (`max.message.bytes`); the frame around a message is
+ * counted roughly. A larger message goes alone and is refused alone.
+ */
 const mostBytesPerRequest = 900_000;
 const mostMessagesPerRequest = 2000;
 const frameBytes = 100;
 /** Beyond this, senders are turned away at once instead of filling the memory. */
 const mostPending = 100_000;
 const longestPauseMs = 500;
+const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
 export class GroupingProducer {
   readonly #options: GroupingProducerOptions;
@@ -68,11 +72,6 @@ export class GroupingProducer {
   send(message: OutgoingMessage): Promise<void> {
     if (this.#closed) return Promise.reject(closed());
     const sizeBytes = Buffer.byteLength(message.value ?? '') + Buffer.byteLength(message.key ?? '') + frameBytes;
-    if (sizeBytes > mostBytesPerRequest) {
-      return Promise.reject(
-        new InkwellError('payload_too_large', { message: 'The message is too large for the queue.' }),
-      );
-    }
     if (this.#pending.length >= mostPending)
       return Promise.reject(unavailable(new Error('too much waits to be written')));
     const sender = Promise.withResolvers<void>();
@@ -80,7 +79,7 @@ export class GroupingProducer {
       message,
       sizeBytes,
       sender,
-      timer: setTimeout(() => expire(pending), this.#options.deadlineMs),
+      timer: setTimeout(() => refuse(pending, late()), this.#options.deadlineMs),
     };
     this.#pending.push(pending);
     this.#running ??= this.#run();
@@ -106,6 +105,11 @@ export class GroupingProducer {
         failures = 0;
         for (const pending of group) answer(pending);
       } catch (error) {
+        const [only] = group;
+        if (group.length === 1 && only !== undefined && tooLarge.has(errorType(error) ?? '')) {
+          refuse(only, new InkwellError('payload_too_large', { message: 'The message is too large for the queue.' }));
+          continue;
+        }
         const pauseMs = Math.min(20 * 2 ** failures++, longestPauseMs);
         this.#options.log.warn({ reason: reasonOf(error), pauseMs }, 'writing to Kafka failed; it is tried again');
         this.#pending = [...group, ...this.#pending];
@@ -120,7 +124,7 @@ export class GroupingProducer {
     let bytes = 0;
     const end = this.#pending.findIndex(({ sizeBytes }, index) => {
       bytes += sizeBytes;
-      return index === mostMessagesPerRequest || bytes > mostBytesPerRequest;
+      return index === mostMessagesPerRequest || (index > 0 && bytes > mostBytesPerRequest);
     });
     return this.#pending.splice(0, end === -1 ? this.#pending.length : end);
   }
@@ -173,7 +177,12 @@ function answer(pending: Pending): void {
   pending.sender = undefined;
 }
 
-function expire(pending: Pending): void {
-  pending.sender?.reject(unavailable(new Error('Kafka did not acknowledge in time')));
+function refuse(pending: Pending, error: InkwellError): void {
+  clearTimeout(pending.timer);
+  pending.sender?.reject(error);
   pending.sender = undefined;
+}
+
+function late(): InkwellError {
+  return unavailable(new Error('Kafka did not acknowledge in time'));
 }

@@ -15,6 +15,8 @@ export interface SessionOptions {
   log: KafkaLog;
 }
 
+/** More than a topic takes, unless somebody raised its limit. */
+const mostBytesPutAside = 1_500_000;
 /** Longest a new consumer waits for its group: a dead member's session, a rebalance, and an election may come together. */
 const joinDeadlineMs = 30_000;
 
@@ -76,7 +78,8 @@ export class Session {
   async putAside({ topic, partition }: Place, message: KafkaMessage, reason: string, clock: Clock): Promise<void> {
     const { key, value, offset } = message;
     const headers = { topic, partition: `${partition}`, offset, reason, at: `${clock.now()}` };
-    await this.producer.send({ topic: this.names.unreadable, partition: 0, key, value, headers });
+    const kept = value?.subarray(0, mostBytesPutAside) ?? null;
+    await this.producer.send({ topic: this.names.unreadable, partition: 0, key, value: kept, headers });
   }
 
   async close(): Promise<void> {
