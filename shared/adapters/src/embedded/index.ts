@@ -14,6 +14,7 @@ import type {
   JobStore,
   KeyStore,
   Lease,
+  RateLimiter,
   ResultStream,
   RevocationStore,
   SessionStore,
@@ -32,6 +33,7 @@ import { createJobHistory } from './job-history.ts';
 import { createJobStore } from './job-store.ts';
 import { createKeyStore } from './key-store.ts';
 import { createLease } from './lease.ts';
+import { createRateLimiter } from './rate-limiter.ts';
 import { createResultStream } from './result-stream.ts';
 import { prune } from './retention.ts';
 import { createRevocationStore } from './revocation-store.ts';
@@ -66,6 +68,7 @@ export interface EmbeddedStore {
   auditLog: AuditLog;
   usageLedger: UsageLedger;
   jobHistory: JobHistory;
+  rateLimiter: RateLimiter;
   /**
    * Removes jobs finished before then (Unix ms) with their events, idempotency keys past their time, and facts that are told. Answers the jobs
    * removed.
@@ -78,7 +81,12 @@ export interface EmbeddedStore {
 /** Throws an Error worded for the operator when the directory is in use, damaged or from a newer version. */
 export async function openEmbeddedStore({ directory, clock, log }: EmbeddedStoreOptions): Promise<EmbeddedStore> {
   const database = await openDatabase(directory, log);
-  return assemble(database, clock, log);
+  try {
+    return assemble(database, clock, log);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
 }
 
 function assemble(database: Database, clock: Clock, log: StoreLog | undefined): EmbeddedStore {
@@ -99,6 +107,7 @@ function assemble(database: Database, clock: Clock, log: StoreLog | undefined): 
     auditLog: createAuditLog(database),
     usageLedger: createUsageLedger(database, clock),
     jobHistory: createJobHistory(database),
+    rateLimiter: createRateLimiter(database, clock, log),
     prune: (beforeMs) => prune(database, clock, beforeMs),
     close: () => database.close(),
   };

@@ -13,6 +13,7 @@ const countedKeptMs = 7 * 24 * 60 * 60 * 1000;
 /** Removes jobs finished before `beforeMs` (Unix ms) with all that belongs to them; answers how many. */
 export async function prune(database: Database, clock: Clock, beforeMs: number): Promise<number> {
   let removed = 0;
+  await database.write('forgetBudgetsBefore', { now: clock.now() });
   for (;;) {
     const now = clock.now();
     const input = { finishedBefore: beforeMs, storiesBefore: now - storyGraceMs, now, limit: batchSize };

@@ -254,7 +254,21 @@ const facts = `
   CREATE INDEX job_history_by_end ON job_history (tenant, finished_at, key, state);
 `;
 
-const migrations: readonly string[] = [first, heldLeases, identity, facts];
+const tokenBudgets = `
+  CREATE TABLE limit_budgets (
+    counter TEXT NOT NULL PRIMARY KEY,
+    used INTEGER NOT NULL,
+    ends_at REAL NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE limit_reservations (
+    id TEXT NOT NULL PRIMARY KEY,
+    body TEXT NOT NULL,
+    expires_at REAL NOT NULL
+  ) STRICT, WITHOUT ROWID;
+`;
+
+const migrations: readonly string[] = [first, heldLeases, identity, facts, tokenBudgets];
 
 /** The version this program writes. */
 export const schemaVersion = migrations.length;

@@ -4,7 +4,15 @@
  * acknowledged is as durable as the server's `appendfsync`: with `always` it survives the death of Redis and a power cut, with `everysec`
  * these may take the last two seconds or so (ADR 6 says what follows from that).
  */
-import type { Announcements, IdempotencyStore, JobStore, Lease, ResultStream, WorkerRegistry } from '@inkwell/ports';
+import type {
+  Announcements,
+  IdempotencyStore,
+  JobStore,
+  Lease,
+  RateLimiter,
+  ResultStream,
+  WorkerRegistry,
+} from '@inkwell/ports';
 import { createAnnouncements } from './announcements.ts';
 import { Channels } from './channels.ts';
 import { connectRedis, type RedisLog } from './connection.ts';
@@ -13,6 +21,7 @@ import { createJobStore } from './job-store.ts';
 import { keyspace } from './keyspace.ts';
 import { createLease } from './lease.ts';
 import { prune } from './prune.ts';
+import { createRateLimiter } from './rate-limiter.ts';
 import { createResultStream } from './result-stream.ts';
 import { createWorkerRegistry } from './worker-registry.ts';
 
@@ -38,6 +47,7 @@ export interface RedisStore {
   workerRegistry: WorkerRegistry;
   /** Removes jobs finished before then (Unix ms) with their stories. Answers how many. Somebody must call it: records don't expire. */
   prune(beforeMs: number): Promise<number>;
+  rateLimiter: RateLimiter;
   /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
   close(): Promise<void>;
 }
@@ -61,6 +71,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     announcements: createAnnouncements(connection, channels, keys),
     workerRegistry: createWorkerRegistry(connection, keys),
     prune: (beforeMs) => prune(connection, keys, beforeMs),
+    rateLimiter: createRateLimiter(connection, keys),
     close: () => connection.close(),
   };
 }

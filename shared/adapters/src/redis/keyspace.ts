@@ -24,6 +24,10 @@ export interface Keyspace {
   worker(id: string): string;
   /** Set: ids of all workers, some of which may be gone. */
   workers: string;
+  /** Hash: what was taken of one limit; for a minute by slot, with the sum in `used` and the oldest slot in `first`. */
+  counter(name: string): string;
+  /** String: the tokens reserved for a job, and in which counters. */
+  reservation(id: string): string;
   /** Hash: one remembered request. */
   request(tenant: string, key: string): string;
   /** Pub/sub channel of a topic of announcements. */
@@ -44,6 +48,8 @@ export function keyspace(prefix: string): Keyspace {
     worker: (id) => `${prefix}worker:${id}`,
     workers: `${prefix}workers`,
     topic: (topic) => `${prefix}topic:${topic}`,
+    counter: (name) => `${prefix}limit:${name}`,
+    reservation: (id) => `${prefix}reserved:${id}`,
     request: (tenant, key) => `${prefix}request:${JSON.stringify([tenant, key])}`,
   };
 }

@@ -13,6 +13,7 @@ import type { JobHistory } from '../job-history.ts';
 import type { JobStore } from '../job-store.ts';
 import type { KeyStore } from '../key-store.ts';
 import type { Lease } from '../lease.ts';
+import type { RateLimiter } from '../rate-limiter.ts';
 import type { ResultStream } from '../result-stream.ts';
 import type { RevocationStore } from '../revocation-store.ts';
 import type { SessionStore } from '../session-store.ts';
@@ -32,6 +33,7 @@ interface Ports {
   keyStore: KeyStore;
   idempotencyStore: IdempotencyStore;
   announcements: Announcements;
+  rateLimiter: RateLimiter;
   workerRegistry: WorkerRegistry;
   userStore: UserStore;
   sessionStore: SessionStore;

@@ -14,6 +14,7 @@ export { jobStoreListConformance } from './job-store-list.ts';
 export { jobStoreTransitionConformance } from './job-store-transition.ts';
 export { keyStoreConformance } from './key-store.ts';
 export { leaseConformance } from './lease.ts';
+export { rateLimiterConformance } from './rate-limiter.ts';
 export { resultStreamConformance } from './result-stream.ts';
 export { resultStreamFollowConformance } from './result-stream-follow.ts';
 export { revocationStoreConformance } from './revocation-store.ts';

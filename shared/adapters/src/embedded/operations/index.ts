@@ -9,6 +9,7 @@ import { historyOperations } from './history.ts';
 import { idempotencyOperations } from './idempotency.ts';
 import { jobOperations } from './jobs.ts';
 import { leaseOperations } from './leases.ts';
+import { limitOperations } from './limits.ts';
 import { retentionOperations } from './retention.ts';
 import { revocationOperations } from './revocations.ts';
 import { sessionOperations } from './sessions.ts';
@@ -26,6 +27,7 @@ export const operations = {
   ...sessionOperations,
   ...revocationOperations,
   ...attemptOperations,
+  ...limitOperations,
   ...retentionOperations,
   ...factOperations,
   ...auditOperations,
