@@ -27,7 +27,7 @@ export function slotLeavesAt(slot: number): number {
 }
 
 /** The day or month of a moment and the moment after its end. */
-export function periodOf(window: Exclude<LimitWindow, 'minute'>, nowMs: number): { name: string; endsAt: number } {
+function periodOf(window: Exclude<LimitWindow, 'minute'>, nowMs: number): { name: string; endsAt: number } {
   const date = new Date(nowMs);
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
   if (window === 'day') {
