@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEdition, slotsPerWorker } from '../support/edition.ts';
 import { testKey } from '../support/inkwell-process.ts';
+import { insist } from '../support/insist.ts';
 import { collectStream } from '../support/sse.ts';
 
 // A paced null model makes "still running" last as long as a test needs, without waiting on a clock.
@@ -18,10 +19,12 @@ const headers = { authorization: `Bearer ${testKey}` };
 const story = (id: string) =>
   collectStream(() => `${inkwell.url}/v1/jobs/${id}/events`, headers, AbortSignal.timeout(50_000));
 const put = async (id: string, body: Record<string, unknown> = {}) => {
-  const response = await inkwell.request(`/v1/jobs/${id}`, {
-    method: 'PUT',
-    body: { model: 'inkwell-small', prompt: 'x', max_tokens: 500, ignore_eos: true, ...body },
-  });
+  const response = await insist(() =>
+    inkwell.request(`/v1/jobs/${id}`, {
+      method: 'PUT',
+      body: { model: 'inkwell-small', prompt: 'x', max_tokens: 500, ignore_eos: true, ...body },
+    }),
+  );
   expect(response.status, await response.clone().text()).toBe(202);
 };
 const cancel = (id: string) => inkwell.request(`/v1/jobs/${id}/cancel`, { method: 'POST' });

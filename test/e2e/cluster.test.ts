@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ClusterProcess, ownServers, type Role } from '../support/cluster-process.ts';
+import { insist } from '../support/insist.ts';
 
 const cluster = new ClusterProcess({
   workers: 1,
@@ -24,7 +25,9 @@ const workers = async () =>
 
 async function submit(count: number, maxTokens: number): Promise<string[]> {
   const body = { model: 'inkwell-small', prompt: 'x', max_tokens: maxTokens, ignore_eos: true };
-  const answers = await Promise.all(Array.from({ length: count }, () => cluster.request('/v1/jobs', { body })));
+  const answers = await Promise.all(
+    Array.from({ length: count }, () => insist(() => cluster.request('/v1/jobs', { body }))),
+  );
   return Promise.all(
     answers.map(async (answer) => {
       expect(answer.status).toBe(202);

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEdition, type Edition, slotsPerWorker } from '../support/edition.ts';
+import { insist } from '../support/insist.ts';
 
 const inkwell = createEdition({ env: { INKWELL_BACKEND: 'null', INKWELL_NULL_PACE_MS: '5' } });
 beforeAll(async () => {
@@ -20,10 +21,11 @@ async function makeTenant(tenant: string): Promise<string> {
 it('serves the small tenant between the large one’s jobs', { timeout: 180_000 }, async () => {
   const [large, small] = [await makeTenant('large'), await makeTenant('small')];
   const body = { model: 'inkwell-small', prompt: 'x', max_tokens: 8, ignore_eos: true };
-  const submit = (key: string) => inkwell.request('/v1/jobs', { body, headers: { authorization: `Bearer ${key}` } });
+  const submit = (key: string) =>
+    insist(() => inkwell.request('/v1/jobs', { body, headers: { authorization: `Bearer ${key}` } }));
   for (let sent = 0; sent < 1000; sent += 100) {
     const answers = await Promise.all(Array.from({ length: 100 }, () => submit(large)));
-    expect(answers.every((answer) => answer.status === 202)).toBe(true);
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202));
   }
   const single = (await (await submit(small)).json()) as { id: string; created_at: number };
   const done = (await (

@@ -27,7 +27,12 @@ export async function publishOrphans(
   isKnown: (key: JobKey) => boolean,
 ): Promise<void> {
   const { jobBus, jobStore } = context.ports;
-  const records = await persist(context, 'list unfinished', () => jobStore.listUnfinished(createdBefore, sweepLimit));
+  const records = await persist(context, 'list unpublished', () => jobStore.listUnpublished(createdBefore, sweepLimit));
   const unknown = records.filter((record) => !isKnown(record.key));
-  await Promise.all(unknown.map((one) => persist(context, 'publish', () => jobBus.publish(toJobMessage(one)))));
+  await Promise.all(
+    unknown.map(async (one) => {
+      await persist(context, 'publish', () => jobBus.publish(toJobMessage(one)));
+      await persist(context, 'mark published', () => jobStore.markPublished(one.key));
+    }),
+  );
 }

@@ -59,6 +59,8 @@ export interface JobStore {
   /** Newest first (by creation, then key). */
   list(filter: JobFilter, page: JobPage): Promise<{ records: JobRecord[]; hasMore: boolean }>;
   counts(): Promise<QueueCounts>;
-  /** Keys of jobs still `queued` that were created before `createdBefore` (Unix ms), oldest first: to publish what a crash left unpublished. */
-  listUnfinished(createdBefore: number, limit: number): Promise<JobRecord[]>;
+  /** The job's message is on the bus. Nobody need wait for this: a mark that is lost means one publication more, which changes nothing. */
+  markPublished(key: JobKey): Promise<void>;
+  /** Jobs still `queued`, created before `createdBefore` (Unix ms), whose message isn't known to be on the bus, oldest first: what a crash left behind. */
+  listUnpublished(createdBefore: number, limit: number): Promise<JobRecord[]>;
 }

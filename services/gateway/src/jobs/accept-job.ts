@@ -50,6 +50,14 @@ function refusal(gateway: GatewayContext, scope: 'queue' | 'tenant', queued: num
   });
 }
 
+async function publish({ ports, log }: GatewayContext, record: JobRecord): Promise<void> {
+  await ports.jobBus.publish(toJobMessage(record));
+  // Nobody waits for the mark: without it a worker publishes the job once more.
+  ports.jobStore
+    .markPublished(record.key)
+    .catch((error: unknown) => log.debug({ err: error }, 'a job was not marked as published'));
+}
+
 /** @throws InkwellError `queue_full`, `tenant_queue_full`, `job_exists` or `dependency_unavailable` */
 export async function acceptJob(gateway: GatewayContext, accepted: AcceptedRequest, id: string): Promise<AcceptedJob> {
   const result = await makeDurable(gateway, toNewJob(accepted, id, gateway.clock.now()));
@@ -57,7 +65,7 @@ export async function acceptJob(gateway: GatewayContext, accepted: AcceptedReque
   const { record } = result;
   const created = result.outcome === 'created';
   if (!created && record.requestHash !== accepted.requestHash) throw new InkwellError('job_exists', { param: 'id' });
-  if (record.state === 'queued') await gateway.ports.jobBus.publish(toJobMessage(record));
+  if (record.state === 'queued') await publish(gateway, record);
   if (created) gateway.metrics.jobsAccepted.inc({ priority: record.priority });
   return { record, created };
 }

@@ -82,10 +82,14 @@ export function createJobStore(database: Database): JobStore {
       });
     },
 
-    async listUnfinished(createdBefore: number, limit: number) {
+    /** Publishing is in the same file: what is on the bus is seen there. */
+    async markPublished() {},
+
+    async listUnpublished(createdBefore: number, limit: number) {
       const rows = database.read((connection) =>
         connection.all<JobRow>(
-          `SELECT * FROM jobs WHERE state = 'queued' AND created_at < ? ORDER BY created_at, key LIMIT ?`,
+          `SELECT * FROM jobs WHERE state = 'queued' AND created_at < ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.key = jobs.key)
+           ORDER BY created_at, key LIMIT ?`,
           createdBefore,
           limit,
         ),

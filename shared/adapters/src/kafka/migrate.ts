@@ -1,6 +1,8 @@
 /** Creates the topics of an installation, and tells whether they are as they must be. Creating is a step of its own, run before anything starts. */
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Admin, ITopicConfig } from 'kafkajs';
 import { createClient, reasonOf } from './client.ts';
+import { errorType } from './link.ts';
 import { allTopics, laneTopics, topicNames } from './topics.ts';
 
 export interface MigrateTopicsOptions {
@@ -26,6 +28,7 @@ export interface MigrateTopicsOptions {
 const dayMs = 86_400_000;
 const cancelRetentionMs = 600_000;
 const timeoutMs = 15_000;
+const settlingPauseMs = 50;
 
 /**
  * Idempotent; the settings of topics that exist are left to the operator. Throws an Error worded for the operator when Kafka doesn't answer, or a topic that exists has fewer partitions than stated or
@@ -132,8 +135,18 @@ function wanted(options: MigrateTopicsOptions, brokerCount: number): ITopicConfi
   ];
 }
 
+/** A topic that was made a moment ago is not known to every broker at once. */
 async function partitionCounts(admin: Admin, topics: string[]): Promise<Map<string, number>> {
-  const metadata = await admin.fetchTopicMetadata({ topics });
+  const until = Date.now() + timeoutMs;
+  let metadata: Awaited<ReturnType<Admin['fetchTopicMetadata']>> | undefined;
+  while (metadata === undefined) {
+    try {
+      metadata = await admin.fetchTopicMetadata({ topics });
+    } catch (error) {
+      if (errorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION' || Date.now() > until) throw error;
+      await wait(settlingPauseMs);
+    }
+  }
   return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
 }
 

@@ -9,7 +9,7 @@ const fields = recordFields.map((field) => `'${field}'`).join(', ');
 
 /**
  * Answers {outcome, …}: `created` with the ordinal, `exists` with the record's fields, `tenant` or `queue` (which is full) with how many wait.
- * KEYS: job, events, queued, counts, the tenant's queued jobs, then one index per metadata pair.
+ * KEYS: job, events, queued, counts, the tenant's queued jobs, then one index per metadata pair, unpublished.
  */
 export const createJob = script(`
 local mark, maxQueued, maxQueuedPerTenant, key, priority, createdAt, given = unpack(ARGV)
@@ -34,7 +34,7 @@ return {'created', ordinal}
 
 /**
  * Answers the record's fields, or nothing for a conflict. The states to come from are those that the table allows.
- * KEYS: job, queued, counts, finished, the tenant's jobs in the new state, then those in each state to come from.
+ * KEYS: job, queued, counts, finished, the tenant's jobs in the new state, then those in each state to come from, unpublished.
  * ARGV: mark, fence, new state, whether that is terminal, when it finished (empty: now), key, number of states to come from, these, then
  * fields and values to set.
  */
@@ -56,6 +56,7 @@ if moved ~= mark then
     redis.call('ZADD', KEYS[5], createdAt, key)
     if state == 'queued' then
       redis.call('ZREM', KEYS[2], key)
+      redis.call('ZREM', KEYS[#KEYS], key)
       redis.call('HINCRBY', KEYS[3], 'departed:' .. priority, 1)
     end
     if terminal == '1' then

@@ -34,6 +34,7 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
         keys.counts,
         keys.jobsIn(tenant, 'queued'),
         ...pairs,
+        keys.unpublished,
       ];
       const { maxQueued, maxQueuedPerTenant } = limits;
       const args = [newMark(), maxQueued, maxQueuedPerTenant, key, priority, createdAt, toGiven(job)];
@@ -45,7 +46,7 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
       if (froms.length === 0) return 'conflict';
       const tenant = tenantOf(key);
       const indexes = [to, ...froms].map((state) => keys.jobsIn(tenant, state));
-      const names = [keys.job(key), keys.queued, keys.counts, keys.finished, ...indexes];
+      const names = [keys.job(key), keys.queued, keys.counts, keys.finished, ...indexes, keys.unpublished];
       const terminal = isTerminal(to) ? 1 : 0;
       const finishedAt = patch.finishedAt ?? '';
       const args = [newMark(), fence, to, terminal, finishedAt, key, froms.length, ...froms, ...toFields(patch)];
@@ -63,8 +64,12 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
       return toCounts(await connection.call((redis) => redis.hgetall(keys.counts)));
     },
 
-    async listUnfinished(createdBefore: number, limit: number) {
-      const range = [keys.queued, '-inf', `(${createdBefore}`, 'LIMIT', 0, limit] as const;
+    async markPublished(key: JobKey) {
+      await connection.call((redis) => redis.zrem(keys.unpublished, key));
+    },
+
+    async listUnpublished(createdBefore: number, limit: number) {
+      const range = [keys.unpublished, '-inf', `(${createdBefore}`, 'LIMIT', 0, limit] as const;
       const found = (await connection.call((redis) => redis.zrangebyscore(...range))) as JobKey[];
       const records = await readRecords(connection, keys, found);
       // It may have left the queue since it was found there.

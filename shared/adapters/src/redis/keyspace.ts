@@ -12,6 +12,8 @@ export interface Keyspace {
   leases: string;
   /** Sorted set of all queued jobs, by creation (Unix ms). */
   queued: string;
+  /** Sorted set of the queued jobs whose message isn't known to be on the bus, by creation (Unix ms). */
+  unpublished: string;
   /** Sorted set of all finished jobs, by when they finished (Unix ms). */
   finished: string;
   /** Hash: `ordinal:PRIORITY` and `departed:PRIORITY`, and `ended`, over all time. */
@@ -41,6 +43,7 @@ export function keyspace(prefix: string): Keyspace {
     feed: (process) => `${prefix}feed:${process}`,
     leases: `${prefix}leases`,
     queued: `${prefix}queued`,
+    unpublished: `${prefix}unpublished`,
     finished: `${prefix}finished`,
     counts: `${prefix}counts`,
     jobsIn: (tenant, state) => `${prefix}jobs:${state}:${tenant}`,

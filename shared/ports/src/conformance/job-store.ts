@@ -137,13 +137,13 @@ export function jobStoreConformance(makeAdapter: MakeAdapter<'jobStore'>): void 
       });
     });
 
-    it('lists what still waits from before a moment, oldest first, as many as asked for', async () => {
+    it('lists what still waits unpublished from before a moment, oldest first, as many as asked for', async () => {
       const tenant = newTenant();
       // Far in the past, so that jobs of other tests never come before these.
       const jobs = [3, 1, 2, 4, 5].map((createdAt) => newJob(tenant, { createdAt, id: `at-${createdAt}` }));
       for (const job of jobs) await store().create(job, noLimits);
       await store().transition(jobKey(tenant, 'at-2'), ['queued'], 'in_progress', {}, 1);
-      const ids = async (limit: number) => (await store().listUnfinished(5, limit)).map((record) => record.id);
+      const ids = async (limit: number) => (await store().listUnpublished(5, limit)).map((record) => record.id);
       expect(await ids(10)).toEqual(['at-1', 'at-3', 'at-4']);
       expect(await ids(2)).toEqual(['at-1', 'at-3']);
     });
