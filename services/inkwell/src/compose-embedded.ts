@@ -56,6 +56,7 @@ export async function composeEmbedded(
         modelDir: model.directory,
         threads: config.INKWELL_THREADS,
         quantization: config.INKWELL_QUANTIZATION,
+        cacheDirectory: join(dataDir, 'cache'),
         wideVectors: config.INKWELL_WIDE_VECTORS === 'auto',
         nullPaceMs: config.INKWELL_NULL_PACE_MS,
         maxSequences,

@@ -18,6 +18,8 @@ export interface EngineConfig {
   threads: number;
   /** How weights are kept; left out, the backend's choice. All workers that serve one model must agree, or a job that moves changes. */
   quantization?: 'auto' | 'none' | 'int8';
+  /** Where quantised weights are kept for the next start; left out, nowhere. */
+  cacheDirectory?: string;
   /** False keeps kernels at 128-bit vectors. */
   wideVectors?: boolean;
   /** Milliseconds a step of the null backend takes. */

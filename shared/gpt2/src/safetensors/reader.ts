@@ -8,10 +8,12 @@ import { toFloat32 } from './float-conversion.ts';
 import { type FloatType, headerLength, parseHeader, type TensorEntry } from './header.ts';
 
 export class SafetensorsFile implements AsyncDisposable {
+  readonly path: string;
   readonly #handle: FileHandle;
   readonly #entries: ReadonlyMap<string, TensorEntry>;
 
-  private constructor(handle: FileHandle, entries: readonly TensorEntry[]) {
+  private constructor(path: string, handle: FileHandle, entries: readonly TensorEntry[]) {
+    this.path = path;
     this.#handle = handle;
     this.#entries = new Map(entries.map((entry) => [entry.name, entry]));
   }
@@ -24,7 +26,7 @@ export class SafetensorsFile implements AsyncDisposable {
     try {
       const { size } = await handle.stat();
       const length = headerLength(await readFully(handle, 0, Math.min(8, size)), size);
-      return new SafetensorsFile(handle, parseHeader(await readFully(handle, 8, length), size));
+      return new SafetensorsFile(path, handle, parseHeader(await readFully(handle, 8, length), size));
     } catch (error) {
       await handle.close();
       throw error;

@@ -33,6 +33,10 @@ export interface TfjsWasmOptions {
   /** KV blocks in all; by default enough for 16 sequences of full length, but no more than 512 MiB unless one needs it. */
   readonly blockCount?: number;
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Where quantised weights are kept for the next load; left out, nowhere. */
+  readonly cacheDirectory?: string;
+  /** Told why quantised weights could not be kept; the model works all the same. */
+  readonly onCacheFailure?: (error: Error) => void;
 }
 
 /** What a kind of weights costs, and who computes with them. */
@@ -115,7 +119,8 @@ export async function createTfjsWasmBackend(
   config: Gpt2Config,
   options: TfjsWasmOptions = {},
 ): Promise<ModelBackend> {
-  const { threads = defaultThreads(), blockSize = 16, onProgress = () => {} } = options;
+  const { threads = defaultThreads(), blockSize = 16, onProgress = () => {}, onCacheFailure = () => {} } = options;
+  const { cacheDirectory } = options;
   refuseUnlessCount({ threads, blockSize });
   const kind = kindOf(options.quantization, config, blockSize);
   const { weightBytes, blockBytes, createRunner } = KINDS[kind];
@@ -127,7 +132,8 @@ export async function createTfjsWasmBackend(
   const pool = await createThreadPool(runtime, threads);
   let runner: ModelRunner;
   try {
-    runner = await createRunner({ file, config, runtime, pool, blockSize, blockCount, onProgress });
+    const cache = { cacheDirectory, onCacheFailure };
+    runner = await createRunner({ file, config, runtime, pool, blockSize, blockCount, onProgress, ...cache });
   } catch (error) {
     await pool.dispose();
     throw error;

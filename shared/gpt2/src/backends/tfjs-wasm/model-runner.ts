@@ -24,6 +24,9 @@ export interface RunnerInput {
   readonly blockSize: number;
   readonly blockCount: number;
   readonly onProgress: (progress: LoadProgress) => void;
+  /** Where quantised images are kept; undefined to keep none. */
+  readonly cacheDirectory: string | undefined;
+  readonly onCacheFailure: (error: Error) => void;
 }
 
 /** The rows of a matrix [rows, width] at `address`, copied out of the heap. */
