@@ -1,18 +1,59 @@
-/** The engine's own speed on the bundled model and on a random-weight GPT-2 124M: alternating rounds, medians of the rounds. */
+/**
+ * The engine's speed, memory and exactness on the bundled model and on a random-weight GPT-2 124M, with peers on the same weights if asked for.
+ * Rounds alternate between all engines, so that a machine that changes its mind changes it for everyone; figures are medians of the rounds.
+ */
 import { execFile } from 'node:child_process';
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { writeRandomModel } from '@inkwell/gpt2';
 import type { EngineFigures } from './engine-child.ts';
+import { measureReadBandwidth } from './memory-bandwidth.ts';
+import { installPeers } from './peers/install.ts';
 import { median, rounded } from './statistics.ts';
 
-const child = fileURLToPath(new URL('./engine-child.ts', import.meta.url));
+const here = fileURLToPath(new URL('.', import.meta.url));
 const bundled = fileURLToPath(new URL('../../shared/gpt2/bundled/inkwell-small', import.meta.url));
-const random124m = fileURLToPath(new URL('../../.inkwell-bench/gpt2-124m', import.meta.url));
+const scratch = fileURLToPath(new URL('../../.inkwell-bench', import.meta.url));
+const random124m = join(scratch, 'gpt2-124m');
+/** One engine, once: load and all measurements. */
+const engineTimeoutMs = 600_000;
+/** What our backend takes by default; peers get as many. */
+const threads = Math.min(availableParallelism(), 4);
+
+interface Contender {
+  readonly engine: string;
+  /** The program and its arguments; the file for logits comes last. */
+  readonly command: readonly [string, ...string[]];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Runs the random 124M weights, so it can be compared with others that do. */
+  readonly isComparable: boolean;
+}
+
+/** [least, greatest] of the rounds' figures. */
+type Spread = Record<string, [number, number]>;
 
 export interface EngineRow extends EngineFigures {
   engine: string;
+  isComparable: boolean;
+  decodeSpread: Spread;
+  prefillSpread: Spread;
+  /** Relative root-mean-square error of logits against our f32's; null where not comparable. */
+  logitsError: number | null;
+}
+
+export interface EngineReport {
+  rows: EngineRow[];
+  /** Bytes per second that one thread, and all, read from memory. */
+  bandwidth: { one: number; all: number };
+}
+
+export interface EngineBenchOptions {
+  readonly rounds: number;
+  readonly peers: boolean;
+  readonly progress: (text: string) => void;
 }
 
 /** GPT-2 124M's shape with random weights; kept between runs, complete or not there at all. */
@@ -33,39 +74,109 @@ async function ensureRandomModel(progress: (text: string) => void): Promise<void
   renameSync(unfinished, random124m);
 }
 
-async function measure(directory: string): Promise<EngineFigures> {
-  const { stdout } = await promisify(execFile)(process.execPath, [child, directory], { timeout: 600_000 });
-  return JSON.parse(stdout);
+function ours(engine: string, directory: string, quantization: string): Contender {
+  const child = [join(here, 'engine-child.ts'), directory, quantization, join(scratch, 'quantised')];
+  return { engine, command: [process.execPath, ...child], isComparable: directory === random124m };
 }
 
-const medianOf = (rounds: EngineFigures[], read: (round: EngineFigures) => number) => rounded(median(rounds.map(read)));
+async function peers(progress: (text: string) => void): Promise<Contender[]> {
+  const { python, nodeModules, models } = await installPeers(random124m, progress);
+  const llama = (kind: string): Contender => ({
+    engine: `llama.cpp-${kind}`,
+    command: [python, join(here, 'peers/llama.py'), join(models, `${kind}.gguf`), String(threads)],
+    isComparable: true,
+  });
+  const onnx: Contender = {
+    engine: 'onnxruntime-int8',
+    command: [process.execPath, join(here, 'peers/onnxruntime.cjs'), join(models, 'int8.onnx'), String(threads)],
+    env: { NODE_PATH: nodeModules },
+    isComparable: true,
+  };
+  return [llama('q8_0'), llama('q4_0'), onnx];
+}
 
-function combine(engine: string, rounds: EngineFigures[]): EngineRow {
+const logitsFile = ({ engine }: Contender) => join(scratch, `${engine}.logits`);
+
+async function measure(contender: Contender): Promise<EngineFigures> {
+  const [file, ...args] = contender.command;
+  const env = { ...process.env, ...contender.env };
+  const given = [...args, contender.isComparable ? logitsFile(contender) : ''];
+  const { stdout } = await promisify(execFile)(file, given, { timeout: engineTimeoutMs, env, maxBuffer: 2 ** 24 });
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as EngineFigures;
+}
+
+function readLogits(contender: Contender): Float32Array {
+  const bytes = readFileSync(logitsFile(contender));
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+/** √(Σ(a - b)² / Σb²) */
+function relativeError(actual: Float32Array, expected: Float32Array): number {
+  if (actual.length !== expected.length) throw new Error(`${actual.length} logits instead of ${expected.length}`);
+  let difference = 0;
+  let size = 0;
+  for (const [i, value] of expected.entries()) {
+    difference += (actual[i]! - value) ** 2;
+    size += value ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
+
+function combine(contender: Contender, rounds: readonly EngineFigures[]): EngineRow {
   const [first] = rounds;
   if (!first) throw new Error('no rounds were measured');
+  const medianOf = (read: (round: EngineFigures) => number) => rounded(median(rounds.map(read)));
+  const keysOf = (part: 'decode' | 'prefill') => Object.keys(first[part]);
+  const valuesOf = (part: 'decode' | 'prefill', key: string) => rounds.map((round) => round[part][key] ?? Number.NaN);
   const each = (part: 'decode' | 'prefill') =>
+    Object.fromEntries(keysOf(part).map((key) => [key, rounded(median(valuesOf(part, key)))]));
+  const spread = (part: 'decode' | 'prefill'): Spread =>
     Object.fromEntries(
-      Object.keys(first[part]).map((key) => [key, medianOf(rounds, (round) => round[part][key] ?? Number.NaN)]),
+      keysOf(part).map((key) => {
+        const values = valuesOf(part, key);
+        return [key, [rounded(Math.min(...values)), rounded(Math.max(...values))]];
+      }),
     );
   return {
-    engine,
+    engine: contender.engine,
     backend: first.backend,
+    isComparable: contender.isComparable,
     decode: each('decode'),
+    decodeSpread: spread('decode'),
     prefill: each('prefill'),
-    ttftMs: medianOf(rounds, (round) => round.ttftMs),
-    rssMb: medianOf(rounds, (round) => round.rssMb),
-    loadS: medianOf(rounds, (round) => round.loadS),
+    prefillSpread: spread('prefill'),
+    ttftMs: medianOf((round) => round.ttftMs),
+    rssMb: medianOf((round) => round.rssMb),
+    loadS: medianOf((round) => round.loadS),
+    logitsError: null,
   };
 }
 
-export async function benchEngine(rounds: number, progress: (text: string) => void): Promise<EngineRow[]> {
+export async function benchEngine({ rounds, peers: withPeers, progress }: EngineBenchOptions): Promise<EngineReport> {
+  mkdirSync(scratch, { recursive: true });
   await ensureRandomModel(progress);
-  const models = { 'inkwell-small': bundled, 'gpt2-124m-random': random124m };
-  const measured = new Map<string, EngineFigures[]>(Object.keys(models).map((name) => [name, []]));
+  const reference = ours('inkwell-wasm-f32', random124m, 'none');
+  const int8 = ours('inkwell-wasm-int8', random124m, 'int8');
+  const contenders = [
+    ours('inkwell-small', bundled, 'auto'),
+    reference,
+    int8,
+    ...(withPeers ? await peers(progress) : []),
+  ];
+  const bandwidth = await measureReadBandwidth(threads);
+  const measured = new Map<Contender, EngineFigures[]>(contenders.map((contender) => [contender, []]));
+  // The first load quantises; what is measured is the load that users see ever after.
+  progress('engine: quantising');
+  await measure(int8);
   for (let round = 1; round <= rounds; round++)
-    for (const [name, directory] of Object.entries(models)) {
-      progress(`engine: ${name}, round ${round} of ${rounds}`);
-      measured.get(name)?.push(await measure(directory));
+    for (const [contender, figures] of measured) {
+      progress(`engine: ${contender.engine}, round ${round} of ${rounds}`);
+      figures.push(await measure(contender));
     }
-  return [...measured].map(([name, figures]) => combine(name, figures));
+  const expected = readLogits(reference);
+  const rows = [...measured].map(([contender, figures]) => {
+    const row = combine(contender, figures);
+    return contender.isComparable ? { ...row, logitsError: relativeError(readLogits(contender), expected) } : row;
+  });
+  return { rows, bandwidth };
 }

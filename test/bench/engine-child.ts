@@ -1,10 +1,12 @@
 /**
- * Measures one engine in a process of its own, so that its memory is its own: argument 1 is the model directory, the answer is one JSON line
- * on stdout. Text is drawn greedily past the end-of-text token; a decode figure is batch size ÷ median step.
+ * Measures one engine in a process of its own, so that its memory is its own. Arguments: model directory, quantization, directory of
+ * quantised weights, file for logits (or nothing). The answer is one JSON line on stdout. Text is drawn greedily past the end-of-text token;
+ * a decode figure is batch size ÷ median step.
  */
+import { writeFileSync } from 'node:fs';
 import { type GenerationSpec, neutralSampling } from '@inkwell/contracts';
 import { Engine } from '@inkwell/engine';
-import { loadModel } from '@inkwell/gpt2/tfjs';
+import { type LoadedModel, loadModel, type TfjsWasmOptions } from '@inkwell/gpt2/tfjs';
 import { median, rounded } from './statistics.ts';
 
 const batchSizes = [1, 4, 8, 16];
@@ -20,8 +22,11 @@ export interface EngineFigures {
   loadS: number;
 }
 
+const promptOf = (length: number, salt: number) =>
+  Array.from({ length }, (_, i) => (i * 7919 + salt * 104_729 + 13) % 256);
+
 function spec(length: number, maxTokens: number, salt: number): GenerationSpec {
-  const prompt = Array.from({ length }, (_, i) => (i * 7919 + salt * 104_729 + 13) % 256);
+  const prompt = promptOf(length, salt);
   const shared = { model: 'bench', n: 1, bestOf: 1, stop: [], logprobs: null, echo: false, ignoreEos: true };
   return { ...shared, prompts: [prompt], maxTokens, sampling: { ...neutralSampling, temperature: 0 } };
 }
@@ -56,9 +61,37 @@ async function prefillRate(engine: Engine, length: number): Promise<number> {
   return rounded((length * 1000) / median(times));
 }
 
-async function main(directory: string): Promise<EngineFigures> {
+/** Logits of positions 120 to 127, each computed in a step of its own, as floats one after the other. */
+async function writeLogits({ backend }: LoadedModel, path: string): Promise<void> {
+  const ids = promptOf(promptTokens, 0);
+  const { blockSize } = backend.info;
+  const step = (from: number, to: number) =>
+    backend.forward({
+      tokens: Int32Array.from(ids.slice(from, to)),
+      positions: Int32Array.from({ length: to - from }, (_, i) => from + i),
+      sequences: new Int32Array(to - from),
+      blockTables: [Int32Array.from({ length: Math.ceil(promptTokens / blockSize) }, (_, block) => block)],
+      logitsRows: Int32Array.of(to - from - 1),
+    });
+  await step(0, promptTokens - 8);
+  const rows: Buffer[] = [];
+  for (let position = promptTokens - 8; position < promptTokens; position++) {
+    const [logits] = await step(position, position + 1);
+    rows.push(Buffer.from(Float32Array.from(logits ?? []).buffer));
+  }
+  writeFileSync(path, Buffer.concat(rows));
+}
+
+async function main([
+  directory = '',
+  quantization,
+  cacheDirectory = '',
+  logitsPath = '',
+]: string[]): Promise<EngineFigures> {
   const startedAt = performance.now();
-  const { backend, tokenizer, config } = await loadModel(directory);
+  const options = { quantization: quantization as TfjsWasmOptions['quantization'] & string, cacheDirectory };
+  const model = await loadModel(directory, options);
+  const { backend, tokenizer, config } = model;
   const loadS = rounded((performance.now() - startedAt) / 1000);
   const engine = new Engine(backend, tokenizer);
   engine.add('warm-up', spec(promptTokens, 8, 0));
@@ -68,10 +101,18 @@ async function main(directory: string): Promise<EngineFigures> {
   const prefill: Record<string, number> = {};
   for (const length of [128, 512]) if (length < config.n_positions) prefill[length] = await prefillRate(engine, length);
   const ttftMs = rounded(64_000 / (await prefillRate(engine, 64)));
-  await backend.dispose();
-  const { name, device, threads } = backend.info;
   const rssMb = Math.round(process.resourceUsage().maxRSS / 1024);
-  return { backend: `${name} ${device} ${threads} threads`, decode, prefill, ttftMs, rssMb, loadS };
+  if (logitsPath !== '') await writeLogits(model, logitsPath);
+  await backend.dispose();
+  const { name, device, threads, quantization: kind } = backend.info;
+  return {
+    backend: `${name} ${device}, ${kind === 'none' ? 'f32' : kind}, ${threads} threads`,
+    decode,
+    prefill,
+    ttftMs,
+    rssMb,
+    loadS,
+  };
 }
 
-process.stdout.write(`${JSON.stringify(await main(process.argv[2] ?? ''))}\n`);
+process.stdout.write(`${JSON.stringify(await main(process.argv.slice(2)))}\n`);

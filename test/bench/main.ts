@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- PART …] [--json] [--write] [--rounds N]`: measures parts of the product on this machine. Progress goes to stderr; `--write`
- * puts each measured part into its section of docs/benchmarks.md and leaves the others as they are.
+ * `npm run bench [-- PART …] [--peers] [--json] [--write] [--rounds N]`: measures parts of the product on this machine. Progress goes to stderr; `--write`
+ * puts each measured part into its section of docs/benchmarks.md and leaves the others as they are. With `--peers` llama.cpp and ONNX
+ * Runtime run in the engine's rounds.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -8,6 +9,7 @@ import { benchCluster } from './cluster-bench.ts';
 import { benchEngine } from './engine-bench.ts';
 import { benchFailover } from './failover-bench.ts';
 import { benchPath } from './path-bench.ts';
+import { benchQuality } from './quality-bench.ts';
 import { describeMachine, mergeSections, renderSection, type Section } from './report.ts';
 import { benchStreams } from './stream-bench.ts';
 
@@ -16,6 +18,7 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: 'boolean' },
     write: { type: 'boolean' },
+    peers: { type: 'boolean' },
     rounds: { type: 'string', default: '3' },
     kills: { type: 'string', default: '100' },
     streams: { type: 'string', default: '10000' },
@@ -27,7 +30,11 @@ const progress = (text: string) =>
   process.stderr.write(`[${((performance.now() - startedAt) / 1000).toFixed(0)} s] ${text}\n`);
 
 const parts: Readonly<Record<string, () => Promise<Section['result']>>> = {
-  engine: async () => ({ part: 'engine', rows: await benchEngine(rounds, progress) }),
+  engine: async () => ({
+    part: 'engine',
+    ...(await benchEngine({ rounds, peers: values.peers === true, progress })),
+  }),
+  quality: async () => ({ part: 'quality', quality: await benchQuality(progress) }),
   path: async () => ({ part: 'path', path: await benchPath(progress) }),
   cluster: async () => ({ part: 'cluster', rows: await benchCluster(rounds, progress) }),
   streams: async () => ({ part: 'streams', ...(await benchStreams(Number(values.streams), progress)) }),
@@ -35,7 +42,7 @@ const parts: Readonly<Record<string, () => Promise<Section['result']>>> = {
 };
 const asked = positionals.length === 0 ? ['engine', 'path'] : positionals;
 if (asked.some((part) => !(part in parts)) || !Number.isInteger(rounds) || rounds < 1) {
-  process.stderr.write(`Usage: npm run bench [-- ${Object.keys(parts).join('|')} …] [--json] [--write] [--rounds N]\n`);
+  process.stderr.write(`Usage: npm run bench [-- ${Object.keys(parts).join('|')} …] [--peers] [--json] [--write] [--rounds N]\n`);
   process.exit(2);
 }
 

@@ -1,16 +1,20 @@
 /** Renders what was measured: sections of a Markdown page for `docs/benchmarks.md`, which are also readable on a terminal. */
 import { cpus, totalmem } from 'node:os';
 import type { ClusterRow } from './cluster-bench.ts';
-import type { EngineRow } from './engine-bench.ts';
+import type { EngineReport } from './engine-bench.ts';
+import { engineText, qualityText } from './engine-report.ts';
 import type { FailoverResult } from './failover-bench.ts';
 import type { PathResult } from './path-bench.ts';
+import type { QualityRow } from './quality-bench.ts';
 import type { StreamResult } from './stream-bench.ts';
+import { table } from './table.ts';
 
 export interface Section {
   date: string;
   machine: string;
   result:
-    | { part: 'engine'; rows: EngineRow[] }
+    | ({ part: 'engine' } & EngineReport)
+    | { part: 'quality'; quality: QualityRow[] }
     | { part: 'path'; path: PathResult }
     | { part: 'cluster'; rows: ClusterRow[] }
     | ({ part: 'streams' } & StreamResult)
@@ -20,40 +24,6 @@ export interface Section {
 export function describeMachine(): string {
   const cores = cpus();
   return `${cores.length} × ${cores[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-}
-
-type Cell = string | number | null;
-
-function table(header: string[], rows: Cell[][]): string {
-  const line = (cells: Cell[]) => `| ${cells.map((cell) => cell ?? '–').join(' | ')} |`;
-  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-function engineText(rows: EngineRow[]): string {
-  const header = [
-    'engine',
-    'backend',
-    'batch 1',
-    '4',
-    '8',
-    '16',
-    'prefill 128',
-    '512',
-    'first token, 64-token prompt',
-    'RSS',
-    'load',
-  ];
-  const cells = rows.map((row) => [
-    row.engine,
-    row.backend,
-    ...['1', '4', '8', '16'].map((batch) => row.decode[batch] ?? '–'),
-    row.prefill['128'] ?? '–',
-    row.prefill['512'] ?? '–',
-    `${row.ttftMs} ms`,
-    `${row.rssMb} MB`,
-    `${row.loadS} s`,
-  ]);
-  return `Tokens per second; decode at positions 128 and up, medians of alternating rounds.\n\n${table(header, cells)}`;
 }
 
 function pathText(path: PathResult): string {
@@ -116,6 +86,7 @@ function failoverText({ kills, p50Ms, p99Ms, maxMs }: FailoverResult): string {
 
 const titles = {
   engine: 'Engine',
+  quality: 'Quality',
   path: 'Path',
   cluster: 'Cluster',
   streams: 'Streams',
@@ -125,7 +96,9 @@ const titles = {
 function textOf(result: Section['result']): string {
   switch (result.part) {
     case 'engine':
-      return engineText(result.rows);
+      return engineText(result);
+    case 'quality':
+      return qualityText(result.quality);
     case 'path':
       return pathText(result.path);
     case 'cluster':

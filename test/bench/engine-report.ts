@@ -1,0 +1,89 @@
+/** The Engine and Quality sections of the benchmark page. */
+import type { EngineReport, EngineRow } from './engine-bench.ts';
+import type { QualityRow } from './quality-bench.ts';
+import { rounded } from './statistics.ts';
+import { table } from './table.ts';
+
+const batches = ['1', '4', '8', '16'];
+const prompts = ['128', '512'];
+
+function speedTable(rows: EngineRow[]): string {
+  const header = [
+    'engine',
+    'backend',
+    'batch 1',
+    '4',
+    '8',
+    '16',
+    'prefill 128',
+    '512',
+    'first token, 64-token prompt',
+    'RSS',
+    'load',
+  ];
+  const cells = rows.map((row) => [
+    row.engine,
+    row.backend,
+    ...batches.map((batch) => withSpread(row.decode[batch], row.decodeSpread[batch])),
+    ...prompts.map((length) => withSpread(row.prefill[length], row.prefillSpread[length])),
+    `${row.ttftMs} ms`,
+    `${row.rssMb} MB`,
+    `${row.loadS} s`,
+  ]);
+  return `Tokens per second; decode at positions 128 and up. Medians of alternating rounds (least–greatest). inkwell-small is the bundled model, the others run a random-weight GPT-2 124M.\n\n${table(header, cells)}`;
+}
+
+function withSpread(value: number | undefined, spread: [number, number] | undefined): string {
+  return value === undefined || spread === undefined ? '–' : `${value} (${spread[0]}–${spread[1]})`;
+}
+
+/** Ours by each peer's, figure by figure. */
+function ratioTable(rows: EngineRow[]): string {
+  const int8 = rows.find((row) => row.engine === 'inkwell-wasm-int8');
+  const others = rows.filter((row) => row.isComparable && row !== int8);
+  if (!int8) return '';
+  const ratio = (mine: number | undefined, theirs: number | undefined) =>
+    mine === undefined || theirs === undefined ? '–' : (mine / theirs).toFixed(2);
+  const cells = others.map((row) => [
+    row.engine,
+    ...batches.map((batch) => ratio(int8.decode[batch], row.decode[batch])),
+    ...prompts.map((length) => ratio(int8.prefill[length], row.prefill[length])),
+  ]);
+  const header = ['inkwell-wasm-int8 ÷', 'batch 1', '4', '8', '16', 'prefill 128', '512'];
+  return `### Ratios\n\n${table(header, cells)}`;
+}
+
+function exactnessTable(rows: EngineRow[]): string {
+  const cells = rows.flatMap((row) => (row.logitsError === null ? [] : [[row.engine, percent(row.logitsError)]]));
+  return `### Exactness\n\nRoot-mean-square error of the logits against inkwell-wasm-f32's, relative to their size, on the random weights.\n\n${table(['engine', 'error'], cells)}`;
+}
+
+const percent = (share: number) => `${rounded(share * 100)} %`;
+
+/** GPT-2 124M: all matrices but the positions, whose rows are looked up. */
+const weights124m = 50_257 * 768 + 12 * 12 * 768 * 768;
+
+function roofline({ rows, bandwidth }: EngineReport): string {
+  const bytesPerWeight: Record<string, number> = { 'inkwell-wasm-f32': 4, 'inkwell-wasm-int8': 1 };
+  const cells = rows.flatMap((row) => {
+    const bytes = bytesPerWeight[row.engine];
+    const reached = row.decode['1'];
+    if (bytes === undefined || reached === undefined) return [];
+    const ceiling = bandwidth.all / (weights124m * bytes);
+    return [
+      [row.engine, `${rounded((weights124m * bytes) / 1e6)} MB`, rounded(ceiling), reached, percent(reached / ceiling)],
+    ];
+  });
+  const [one, all] = [bandwidth.one, bandwidth.all].map((value) => rounded(value / 1e9));
+  return `### Roofline\n\nMemory is read at ${one} GB/s by one thread, ${all} GB/s by all. A token at batch 1 reads every weight once.\n\n${table(['engine', 'weights', 'ceiling, tokens/s', 'reached', 'share'], cells)}`;
+}
+
+export function engineText(report: EngineReport): string {
+  const parts = [speedTable(report.rows), ratioTable(report.rows), exactnessTable(report.rows), roofline(report)];
+  return parts.join('\n\n');
+}
+
+export function qualityText(rows: QualityRow[]): string {
+  const cells = rows.map((row) => [row.quantization, row.perplexity.toFixed(3), percent(row.cost)]);
+  return `Perplexity of the bundled model on ${rows[0]?.tokens} tokens it never saw, by kind of weights.\n\n${table(['weights', 'perplexity', 'more than f32'], cells)}`;
+}
