@@ -88,8 +88,8 @@ async function peers(progress: (text: string) => void): Promise<Contender[]> {
   });
   const onnx: Contender = {
     engine: 'onnxruntime-int8',
-    command: [process.execPath, join(here, 'peers/onnxruntime.cjs'), join(models, 'int8.onnx'), String(threads)],
-    env: { NODE_PATH: nodeModules },
+    command: [process.execPath, join(here, 'peers/onnxruntime.ts'), join(models, 'int8.onnx'), String(threads)],
+    env: { PEER_MODULES: nodeModules },
     isComparable: true,
   };
   return [llama('q8_0'), llama('q4_0'), onnx];

@@ -17,7 +17,7 @@ const installTimeoutMs = 3_600_000;
 
 export interface Peers {
   readonly python: string;
-  /** For NODE_PATH. */
+  /** For PEER_MODULES: where onnxruntime-node lies. */
   readonly nodeModules: string;
   /** Holds q8_0.gguf, q4_0.gguf and int8.onnx. */
   readonly models: string;

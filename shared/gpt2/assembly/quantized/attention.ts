@@ -4,10 +4,11 @@
  * against the row's largest, so the values are summed as integers too, over spans of 256 positions counted from the sequence's
  * start. What is left in floats has one order, given by the positions alone: neither chunks nor block numbers change a bit.
  */
-import { exponentiate, largest } from '../attention';
+import { exponentiate } from '../attention';
 import { getArgument } from '../job';
 import { multiplyAdd, splat } from '../vector-math';
-import { inverseScale, largestLane, largestMagnitude, LIMIT, loadQuad, quantizeQuad } from './activations';
+import { inverseScale, laneMask, largestLane, largestMagnitude, LIMIT, loadQuad, quantizeQuad } from './activations';
+import { foldColumns, tile1 } from './linear';
 import { float, Layer, Plan, pointer, Step, word } from './plan';
 
 /** Positions summed as integers: 256 · 32767 · 127 < 2^31. */
@@ -26,38 +27,34 @@ function quantizeQuery(q: usize, width: i32, stride: i32, to: usize): f32 {
   return largestValue / LIMIT;
 }
 
-/** Sums of a's lanes, b's, c's and d's. */
-@inline
-function sumFour(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
-  return i32x4.add(v128.shuffle<i32>(ab, cd, 0, 1, 4, 5), v128.shuffle<i32>(ab, cd, 2, 3, 6, 7));
-}
-
-@inline
-function dot(keys: usize, query: v128, sum: v128): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(v128.load8x8_s(keys), query));
-}
-
-/** scores[p] = (q·key[p]) · (keyScale[p] · queryScale) for `count` positions of one block, four at a time. */
-function scoreKeys8(q: usize, keys: usize, keyScales: usize, count: i32, stride: usize, queryScale: f32, scores: usize): void {
+/**
+ * scores[p] = (q·key[p]) · (keyScale[p] · queryScale) for `count` positions of one block, eight at a time: keys lie as a
+ * matrix' weights do, positions for columns, so a tile of linear.ts is the product. Writes up to 7 scores too many.
+ */
+function scoreKeys8(q: usize, keys: usize, keyScales: usize, count: i32, stride: i32, queryScale: f32, sums: usize, scores: usize): void {
   const factor = splat(queryScale);
-  const end = q + (stride << 1);
+  for (; count > 0; count -= 8) {
+    tile1(q, keys, stride, sums);
+    const low = foldColumns(v128.load(sums), v128.load(sums, 16));
+    const high = foldColumns(v128.load(sums, 32), v128.load(sums, 48));
+    v128.store(scores, f32x4.mul(low, f32x4.mul(v128.load(keyScales), factor)));
+    v128.store(scores, f32x4.mul(high, f32x4.mul(v128.load(keyScales, 16), factor)), 16);
+    keys += <usize>stride << 3;
+    keyScales += 32;
+    scores += 32;
+  }
+}
+
+/** Largest of `count` scores. */
+function largestScore(scores: usize, count: i32): f32 {
+  const least = splat(-f32.MAX_VALUE);
+  let most = least;
   for (; count > 0; count -= 4) {
-    let k0 = keys, k1 = k0 + stride, k2 = k1 + stride, k3 = k2 + stride;
-    const zero = i32x4.splat(0);
-    let a = zero, b = zero, c = zero, d = zero;
-    for (let at = q; at < end; at += 16) {
-      const query = v128.load(at);
-      a = dot(k0, query, a); b = dot(k1, query, b); c = dot(k2, query, c); d = dot(k3, query, d);
-      k0 += 8; k1 += 8; k2 += 8; k3 += 8;
-    }
-    const products = f32x4.convert_i32x4_s(sumFour(a, b, c, d));
-    v128.store(scores, f32x4.mul(products, f32x4.mul(v128.load(keyScales), factor)));
-    keys += stride << 2;
-    keyScales += 16;
+    const quad = v128.load(scores);
+    most = f32x4.max(most, count >= 4 ? quad : v128.bitselect(quad, least, laneMask(count)));
     scores += 16;
   }
+  return largestLane(most);
 }
 
 /** weights[p] *= valueScales[p] over the blocks of one sequence; returns the largest. Weights from `count` on stay 0. */
@@ -66,7 +63,7 @@ function scaleWeights(weights: usize, count: i32, scales: usize, table: usize, b
   for (let start = 0; start < count; start += blockSize) {
     let scale = scales + <usize>load<i32>(table) * blockScales;
     for (let left = min(blockSize, count - start); left > 0; left -= 4) {
-      const product = f32x4.mul(v128.load(weights), v128.and(v128.load(scale), i32x4.gt_s(i32x4.splat(left), i32x4(0, 1, 2, 3))));
+      const product = f32x4.mul(v128.load(weights), v128.and(v128.load(scale), laneMask(left)));
       v128.store(weights, product);
       most = f32x4.max(most, product);
       weights += 16;
@@ -186,10 +183,10 @@ function attendHead8(plan: usize, layer: usize, step: usize, row: i32, head: i32
     const place = <usize>load<i32>(table + (<usize>(start / blockSize) << 2)) * blockPlaces + headPlace;
     scoreKeys8(
       query, pointer(layer, Layer.KEYS) + place * <usize>stride, pointer(layer, Layer.KEY_SCALES) + (place << 2),
-      min(blockSize, count - start), <usize>stride, queryScale, scores + (<usize>start << 2),
+      min(blockSize, count - start), stride, queryScale, sums, scores + (<usize>start << 2),
     );
   }
-  const total = exponentiate(scores, count, largest(scores, count));
+  const total = exponentiate(scores, count, largestScore(scores, count));
   const most = scaleWeights(scores, count, pointer(layer, Layer.VALUE_SCALES) + (headPlace << 2), table, blockPlaces << 2, blockSize);
   quantizeWeights(scores, count, inverseScale(most, WEIGHT_LIMIT));
 

@@ -53,7 +53,7 @@ function dot(weights: v128, inputs: v128, sum: v128): v128 {
  * neighbours to vectors of twice the width.
  */
 
-function tile1(x: usize, w: usize, paddedDepth: i32, sums: usize): void {
+export function tile1(x: usize, w: usize, paddedDepth: i32, sums: usize): void {
   const zero = i32x4.splat(0);
   let a0 = zero, a1 = zero, a2 = zero, a3 = zero;
   const end = w + (<usize>paddedDepth << 3);
@@ -139,13 +139,42 @@ function tile(rows: i32, x: usize, w: usize, paddedDepth: i32, sums: usize): voi
 
 /** Adds the two sums of each of four columns, as floats. */
 @inline
-function foldColumns(low: v128, high: v128): v128 {
+export function foldColumns(low: v128, high: v128): v128 {
   const even = v128.shuffle<i32>(low, high, 0, 2, 4, 6);
   const odd = v128.shuffle<i32>(low, high, 1, 3, 5, 7);
   return f32x4.convert_i32x4_s(i32x4.add(even, odd));
 }
 
-/** Scales, bias, activation, residual of a tile; the last panel may have fewer than 8 columns. */
+/** Columns of a tile's row, scaled and with their bias. */
+@inline
+function low(sums: usize, scale: v128, inputScale: v128, bias: v128): v128 {
+  return multiplyAdd(f32x4.mul(foldColumns(v128.load(sums), v128.load(sums, 16)), scale), inputScale, bias);
+}
+
+/** A full tile without activation: scales, bias and, unless its address is 0, residual. */
+function finishLinear(
+  sums: usize, rows: i32, inputScales: usize, scales: usize, bias: usize, residual: usize, out: usize, strideBytes: usize,
+): void {
+  const scale0 = v128.load(scales), scale1 = v128.load(scales, 16);
+  const bias0 = v128.load(bias), bias1 = v128.load(bias, 16);
+  for (; rows > 0; rows--) {
+    const inputScale = v128.load32_splat(inputScales);
+    let y0 = low(sums, scale0, inputScale, bias0);
+    let y1 = low(sums + 32, scale1, inputScale, bias1);
+    if (residual != 0) {
+      y0 = f32x4.add(y0, v128.load(residual));
+      y1 = f32x4.add(y1, v128.load(residual, 16));
+      residual += strideBytes;
+    }
+    v128.store(out, y0);
+    v128.store(out, y1, 16);
+    inputScales += 4;
+    sums += SUM_BYTES;
+    out += strideBytes;
+  }
+}
+
+/** As finishLinear for any tile: the last panel may have fewer than 8 columns. */
 function finishTile(
   sums: usize, rows: i32, inputScales: usize, scales: usize, bias: usize, residual: usize, out: usize, strideBytes: usize,
   columns: i32, activation: i32,
@@ -154,30 +183,35 @@ function finishTile(
   const bias0 = v128.load(bias), bias1 = v128.load(bias, 16);
   for (let r = 0; r < rows; r++) {
     const inputScale = v128.load32_splat(inputScales);
-    let y0 = f32x4.mul(foldColumns(v128.load(sums), v128.load(sums, 16)), scale0);
-    let y1 = f32x4.mul(foldColumns(v128.load(sums, 32), v128.load(sums, 48)), scale1);
-    y0 = activate(multiplyAdd(y0, inputScale, bias0), activation);
-    y1 = activate(multiplyAdd(y1, inputScale, bias1), activation);
-    if (columns == 8) {
-      if (residual != 0) {
-        y0 = f32x4.add(y0, v128.load(residual));
-        y1 = f32x4.add(y1, v128.load(residual, 16));
-      }
-      v128.store(out, y0);
-      v128.store(out, y1, 16);
-    } else {
-      v128.store(sums, y0);
-      v128.store(sums, y1, 16);
-      for (let c = 0; c < columns; c++) {
-        const at = <usize>c << 2;
-        const y = load<f32>(sums + at);
-        store<f32>(out + at, residual != 0 ? y + load<f32>(residual + at) : y);
-      }
+    const y0 = activate(low(sums, scale0, inputScale, bias0), activation);
+    const y1 = activate(low(sums + 32, scale1, inputScale, bias1), activation);
+    v128.store(sums, y0);
+    v128.store(sums, y1, 16);
+    for (let c = 0; c < columns; c++) {
+      const at = <usize>c << 2;
+      const y = load<f32>(sums + at);
+      store<f32>(out + at, residual != 0 ? y + load<f32>(residual + at) : y);
     }
     inputScales += 4;
     sums += SUM_BYTES;
     out += strideBytes;
     if (residual != 0) residual += strideBytes;
+  }
+}
+
+/** As finishLinear, with an activation and without residual. */
+function finishActivated(
+  sums: usize, rows: i32, inputScales: usize, scales: usize, bias: usize, out: usize, strideBytes: usize, activation: i32,
+): void {
+  const scale0 = v128.load(scales), scale1 = v128.load(scales, 16);
+  const bias0 = v128.load(bias), bias1 = v128.load(bias, 16);
+  for (; rows > 0; rows--) {
+    const inputScale = v128.load32_splat(inputScales);
+    v128.store(out, activate(low(sums, scale0, inputScale, bias0), activation));
+    v128.store(out, activate(low(sums + 32, scale1, inputScale, bias1), activation), 16);
+    inputScales += 4;
+    sums += SUM_BYTES;
+    out += strideBytes;
   }
 }
 
@@ -204,11 +238,15 @@ export function runLinear8(control: usize, chunk: i32, thread: i32): void {
       const group = min(GROUP, rowEnd - row);
       tile(group, <usize>(<u32>getArgument(control, 1)) + <usize>row * (<usize>paddedDepth << 1), weight, paddedDepth, sums);
       const offset = <usize>row * strideBytes + at;
-      finishTile(
-        sums, group, <usize>(<u32>getArgument(control, 2)) + (<usize>row << 2), pointer(matrix, Matrix.SCALES) + at,
-        pointer(matrix, Matrix.BIAS) + at, residual == 0 ? 0 : residual + offset, <usize>(<u32>getArgument(control, 4)) + offset,
-        strideBytes, min(8, columns - (panel << 3)), activation,
-      );
+      const scale = <usize>(<u32>getArgument(control, 2)) + (<usize>row << 2);
+      const columnScales = pointer(matrix, Matrix.SCALES) + at;
+      const bias = pointer(matrix, Matrix.BIAS) + at;
+      const out = <usize>(<u32>getArgument(control, 4)) + offset;
+      const addend = residual == 0 ? 0 : residual + offset;
+      const width = min(8, columns - (panel << 3));
+      if (width == 8 && activation == 0) finishLinear(sums, group, scale, columnScales, bias, addend, out, strideBytes);
+      else if (width == 8 && residual == 0) finishActivated(sums, group, scale, columnScales, bias, out, strideBytes, activation);
+      else finishTile(sums, group, scale, columnScales, bias, addend, out, strideBytes, width, activation);
     }
   }
 }

@@ -71,8 +71,9 @@ function quantizeInto(step: usize, x: usize, depth: i32, paddedDepth: i32, rows:
 }
 
 /**
- * keys[block][head][offset][stride], values[block][head][offset / 2][stride][2] (neighbouring positions side by side, as
- * attention sums them), scales [block][head][offset]. qkv [rows, 3 * width]
+ * keys[block][head][offset / 8][stride / 4][8][4] (as a matrix' weights lie, positions for columns),
+ * values[block][head][offset / 2][stride][2] (neighbouring positions side by side, as attention sums them), scales
+ * [block][head][offset]. qkv [rows, 3 * width]
  */
 export function runStoreKv8(
   plan: usize, step: usize, keys: usize, values: usize, keyScales: usize, valueScales: usize, from: i32, to: i32,
@@ -90,7 +91,7 @@ export function runStoreKv8(
     for (let h = 0; h < heads; h++) {
       const value = key + (<usize>width << 2);
       const scaleAt = (place + <usize>offset) << 2;
-      const keyRow = keys + (place + <usize>offset) * stride;
+      const keyRow = keys + (place + <usize>(offset & ~7)) * stride + (<usize>(offset & 7) << 2);
       store<f32>(keyScales + scaleAt, storeKey(key, headWidth, keyRow));
       const valueRow = values + (place + <usize>(offset & ~1)) * stride + <usize>(offset & 1);
       store<f32>(valueScales + scaleAt, storeValue(value, headWidth, valueRow));
@@ -100,7 +101,7 @@ export function runStoreKv8(
   }
 }
 
-/** Bytes one after the other, zero up to the next multiple of 4. */
+/** Four bytes in every 32, zero up to the next multiple of 4. */
 function storeKey(x: usize, count: i32, to: usize): f32 {
   const largest = largestMagnitude(x, count);
   const inverse = splat(inverseScale(largest, BYTE_LIMIT));
@@ -109,7 +110,7 @@ function storeKey(x: usize, count: i32, to: usize): f32 {
     const halves = i16x8.narrow_i32x4_s(integers, integers);
     v128.store32_lane(to, i8x16.narrow_i16x8_s(halves, halves), 0);
     x += 16;
-    to += 4;
+    to += 32;
   }
   return largest / BYTE_LIMIT;
 }

@@ -28,7 +28,7 @@ export interface TfjsWasmOptions {
   readonly threads?: number;
   /** False keeps vectors at 128 bits where the engine could join them to 256 (see compile-kernels.ts). Per process. */
   readonly wideVectors?: boolean;
-  /** Positions per KV block; 16 by default, a multiple of 4 for int8. */
+  /** Positions per KV block; 16 by default, a multiple of 8 for int8. */
   readonly blockSize?: number;
   /** KV blocks in all; by default enough for 16 sequences of full length, but no more than 512 MiB unless one needs it. */
   readonly blockCount?: number;

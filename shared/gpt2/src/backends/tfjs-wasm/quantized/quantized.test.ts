@@ -121,8 +121,8 @@ describe('loadModel with quantization', () => {
       { n_layer: 1, n_head: 1, n_embd: 4, n_positions: 8, vocab_size: 300 },
       { seed: SEED },
     );
-    const loading = loadModel(directory, { threads: 1, quantization: 'int8', blockSize: 6 });
-    await expect(loading).rejects.toThrow('blockSize must be a multiple of 4, got 6');
+    const loading = loadModel(directory, { threads: 1, quantization: 'int8', blockSize: 12 });
+    await expect(loading).rejects.toThrow('blockSize must be a multiple of 8, got 12');
     expect(memory().numTensors).toBe(0);
   });
 });

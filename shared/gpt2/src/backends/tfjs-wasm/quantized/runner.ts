@@ -18,7 +18,7 @@ import { placeStep, type StepSizes } from './step-record.ts';
 /** Sums of products of 8-bit weights and 12-bit activations must fit 32 bits: 8256 · 127 · 2047 < 2^31. */
 const MAX_DEPTH = 8256;
 /** Positions whose scores are computed together. */
-const POSITIONS_TOGETHER = 4;
+const POSITIONS_TOGETHER = 8;
 
 /** Why this model cannot be quantised; undefined if it can. */
 export function quantizationObstacle(config: Gpt2Config, blockSize: number): string | undefined {
