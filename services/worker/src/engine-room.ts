@@ -189,7 +189,8 @@ export class EngineRoom {
     guest.reported = false;
     this.#submissions.set(guest.submission, guest);
     const delivered = run.ranked ? [] : run.tokens;
-    this.#events.send({ type: 'submit', run: guest.submission, spec: run.record.spec, delivered });
+    const { spec, tenant } = run.record;
+    this.#events.send({ type: 'submit', run: guest.submission, spec, delivered, scope: tenant });
     this.#events.onSubmit(run);
   }
 

@@ -95,12 +95,18 @@ export class Engine {
     return this.#scheduler.preemptions;
   }
 
+  /** Tokens whose computation was saved since the start, because a beginning was known. */
+  get reusedTokens(): number {
+    return this.#scheduler.reusedTokens;
+  }
+
   /**
    * Takes a job in; it begins with the next step.
    * @param delivered per choice the tokens that were drawn and shown before; text continues behind them
+   * @param scope jobs of one scope, usually a tenant, share the computed beginnings of their prompts; undefined shares nothing
    * @throws UnrunnableJobError or ModelError when the spec can never run; nothing changes then
    */
-  add(id: string, spec: GenerationSpec, delivered: readonly (readonly number[])[] = []): void {
+  add(id: string, spec: GenerationSpec, delivered: readonly (readonly number[])[] = [], scope?: string): void {
     if (this.#jobs.has(id)) throw new Error(`job ${id} is already in the engine`);
     const model = {
       tokenizer: this.#tokenizer,
@@ -116,6 +122,7 @@ export class Engine {
     for (const candidate of job.candidates) {
       if (candidate.finishReason !== null) continue;
       this.#owners.set(candidate.sequence, { job, candidate });
+      candidate.sequence.scope = scope;
       this.#scheduler.add(candidate.sequence);
     }
   }

@@ -2,9 +2,11 @@
  * Decides what the next step computes; touches no tensor. Continuous batching: rows of running texts come first, so a stream never stalls
  * behind somebody's long prompt; what is left of the step's token budget goes to prompts, in chunks, oldest first; new sequences enter when
  * a slot and enough KV blocks are free. When blocks run out the youngest sequence is preempted: it loses its blocks and computes them again
- * later, which changes no token. Which job is handed in next was decided by the fair queue in front.
+ * later, which changes no token. A sequence that begins like one computed before, in the same scope, takes over its full blocks instead of
+ * computing them: they are a pure function of the tokens, so that changes no token either. Which job is handed in next was decided by the fair queue in front.
  */
 import type { BlockPool } from './kv-blocks.ts';
+import { PrefixKeys } from './prefix-keys.ts';
 import type { Sequence } from './sequence.ts';
 
 export interface SchedulerLimits {
@@ -35,6 +37,7 @@ export class Scheduler {
   readonly #running: Sequence[] = [];
   readonly #waiting: Sequence[] = [];
   #preemptions = 0;
+  #reusedTokens = 0;
 
   constructor(blocks: BlockPool, limits: SchedulerLimits) {
     if (limits.stepTokenBudget <= limits.maxSequences) {
@@ -55,6 +58,11 @@ export class Scheduler {
   /** How often a sequence lost its blocks since the start. */
   get preemptions(): number {
     return this.#preemptions;
+  }
+
+  /** Tokens that were found computed since the start. */
+  get reusedTokens(): number {
+    return this.#reusedTokens;
   }
 
   add(sequence: Sequence): void {
@@ -89,6 +97,7 @@ export class Scheduler {
     for (const { sequence, from, count } of work) {
       if (sequence.state !== 'running') continue;
       sequence.computed = from + count;
+      this.#publish(sequence, from);
       if (sequence.logitsFrom >= sequence.computed) continue;
       sequence.logitsFrom = sequence.computed < sequence.promptLength ? sequence.computed : Number.POSITIVE_INFINITY;
     }
@@ -112,15 +121,41 @@ export class Scheduler {
     while (budget.rows > 0 && this.#running.length < this.#limits.maxSequences) {
       const sequence = this.#waiting[0];
       if (sequence === undefined) return;
-      const needed = this.#blocks.blocksFor(sequence.tokens.length);
+      const shared = this.#claimPrefix(sequence);
+      const needed = this.#blocks.blocksFor(sequence.tokens.length) - shared.length;
       // Each running sequence will soon want one more block: admitting into those would only preempt again.
-      if (this.#running.length > 0 && needed + this.#running.length > this.#blocks.freeCount) return;
+      if (this.#running.length > 0 && needed + this.#running.length > this.#blocks.freeCount) {
+        this.#blocks.release(shared);
+        return;
+      }
       this.#waiting.shift();
-      sequence.blocks = this.#blocks.allocate(needed);
+      sequence.blocks = [...shared, ...this.#blocks.allocate(needed)];
+      sequence.computed = shared.length * this.#blocks.blockSize;
+      this.#reusedTokens += sequence.computed;
       sequence.state = 'running';
       this.#running.push(sequence);
       this.#assign(sequence, work, budget);
     }
+  }
+
+  /** The known blocks that a sequence can begin with: full ones, before its last token and before any row whose logits are wanted. */
+  #claimPrefix(sequence: Sequence): number[] {
+    if (sequence.scope === undefined) return [];
+    const { blockSize } = this.#blocks;
+    sequence.prefixKeys ??= new PrefixKeys(sequence.scope, blockSize);
+    const reusable = Math.min(sequence.tokens.length - 1, sequence.logitsFrom);
+    return this.#blocks.claim(sequence.prefixKeys.of(sequence.tokens, Math.floor(reusable / blockSize)));
+  }
+
+  /** Makes the blocks known that were filled since position `from`. */
+  #publish(sequence: Sequence, from: number): void {
+    if (sequence.prefixKeys === undefined) return;
+    const { blockSize } = this.#blocks;
+    const full = Math.floor(sequence.computed / blockSize);
+    const first = Math.floor(from / blockSize);
+    if (full === first) return;
+    const keys = sequence.prefixKeys.of(sequence.tokens, full);
+    for (let i = first; i < full; i++) this.#blocks.publish(sequence.blocks[i]!, keys[i]!);
   }
 
   /** Gives the sequence as many rows as it needs and the budget has. */

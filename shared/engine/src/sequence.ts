@@ -2,6 +2,8 @@
  * One candidate text as the scheduler sees it: tokens, of which the first `computed` are in the KV cache. There is no prefill or decode
  * phase: computed tokens catch up with tokens, and whenever they have, the next token can be drawn.
  */
+import type { PrefixKeys } from './prefix-keys.ts';
+
 export type SequenceState = 'waiting' | 'running' | 'removed';
 
 export class Sequence {
@@ -18,6 +20,10 @@ export class Sequence {
    * are consumed, so that a sequence that was preempted asks only for what it still lacks.
    */
   logitsFrom: number;
+  /** Whose computed beginnings it may share, and share its own with; undefined: nobody's. */
+  scope: string | undefined;
+  /** Made by the scheduler for a sequence with a scope. */
+  prefixKeys: PrefixKeys | undefined;
 
   /** @param drawn tokens drawn by an earlier run, to be continued */
   constructor(prompt: readonly number[], drawn: readonly number[] = [], logitsFrom = Number.POSITIVE_INFINITY) {

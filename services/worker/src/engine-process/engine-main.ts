@@ -52,9 +52,9 @@ class EngineLoop {
     }
   }
 
-  #submit(run: string, { spec, delivered }: Extract<ToEngine, { type: 'submit' }>): void {
+  #submit(run: string, { spec, delivered, scope }: Extract<ToEngine, { type: 'submit' }>): void {
     try {
-      this.#engine.add(run, spec, delivered);
+      this.#engine.add(run, spec, delivered, scope);
     } catch (error) {
       send({ type: 'refused', run, message: messageOf(error) });
     }

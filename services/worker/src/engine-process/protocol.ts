@@ -32,8 +32,11 @@ export interface EngineConfig {
 
 export type ToEngine =
   | { type: 'start'; version: number; config: EngineConfig }
-  /** `run` names this submission; `delivered` are the tokens per choice that need not be drawn again. */
-  | { type: 'submit'; run: string; spec: GenerationSpec; delivered: number[][] }
+  /**
+   * `run` names this submission; `delivered` are the tokens per choice that need not be drawn again; computed beginnings of prompts are shared
+   * within a `scope` only.
+   */
+  | { type: 'submit'; run: string; spec: GenerationSpec; delivered: number[][]; scope?: string }
   | { type: 'abort'; run: string }
   | { type: 'ping' };
 
