@@ -42,7 +42,9 @@ const parts: Readonly<Record<string, () => Promise<Section['result']>>> = {
 };
 const asked = positionals.length === 0 ? ['engine', 'path'] : positionals;
 if (asked.some((part) => !(part in parts)) || !Number.isInteger(rounds) || rounds < 1) {
-  process.stderr.write(`Usage: npm run bench [-- ${Object.keys(parts).join('|')} …] [--peers] [--json] [--write] [--rounds N]\n`);
+  process.stderr.write(
+    `Usage: npm run bench [-- ${Object.keys(parts).join('|')} …] [--peers] [--json] [--write] [--rounds N]\n`,
+  );
   process.exit(2);
 }
 

@@ -51,6 +51,24 @@ function draw(work: readonly Work[]): void {
   }
 }
 
+interface Arrival {
+  output: number;
+  arrivesAt: number;
+  removeAt: number | null;
+}
+
+/** Adds the sequences that arrive at this step, removes those that are done or given up. */
+function comeAndGo(scheduler: Scheduler, pending: Map<Arrival, Sequence>, step: number): void {
+  for (const [one, sequence] of [...pending]) {
+    if (one.arrivesAt > step) continue;
+    if (one.arrivesAt === step) scheduler.add(sequence);
+    const isDone = sequence.tokens.length >= sequence.promptLength + one.output;
+    if (!isDone && (one.removeAt ?? Number.POSITIVE_INFINITY) > step) continue;
+    scheduler.remove(sequence);
+    pending.delete(one);
+  }
+}
+
 describe('beginnings that are taken over', () => {
   const job = fc.record({
     // Few different tokens: many prompts begin alike.
@@ -77,20 +95,13 @@ describe('beginnings that are taken over', () => {
           const pool = new BlockPool(BLOCK_SIZE, blockCount);
           const scheduler = new Scheduler(pool, limits);
           const cache = Array.from<Slot>({ length: blockCount * BLOCK_SIZE }).fill({ text: '', scope: undefined });
-          const pending = new Map(
+          const pending = new Map<Arrival, Sequence>(
             jobs.map((one) => [one, new Sequence([...one.begins, ...one.prompt], [], one.echo ? 0 : undefined)]),
           );
-          for (const [one, sequence] of pending) sequence.scope = one.scope;
+          for (const one of jobs) pending.get(one)!.scope = one.scope;
           for (let step = 0; pending.size > 0; step++) {
             expect(step).toBeLessThan(5000);
-            for (const [one, sequence] of [...pending]) {
-              if (one.arrivesAt === step) scheduler.add(sequence);
-              const done = sequence.tokens.length >= sequence.promptLength + one.output;
-              if (one.arrivesAt <= step && (done || (one.removeAt ?? Number.POSITIVE_INFINITY) <= step)) {
-                scheduler.remove(sequence);
-                pending.delete(one);
-              }
-            }
+            comeAndGo(scheduler, pending, step);
             const work = scheduler.schedule();
             for (const { sequence, count } of work) expect(Math.min(count, sequence.remaining)).toBeGreaterThan(0);
             compute(cache, work, [...pending.values()]);
@@ -194,9 +205,13 @@ it('on the wasm backend the same tokens and logprobs come out, to the bit, with 
         stepTokenBudget: 40,
         promptLogitsPerStep: 8,
       });
-      const deltas: Record<string, ChoiceDelta[]> = {};
+      const deltas = new Map<string, ChoiceDelta[]>();
       for (let i = 0; i < 8; i++) engine.add(`${i}`, specOf(i), [], scope);
-      while (!engine.idle) for (const job of (await engine.step()).jobs) (deltas[job.id] ??= []).push(...job.deltas);
+      while (!engine.idle) {
+        for (const job of (await engine.step()).jobs) {
+          deltas.set(job.id, [...(deltas.get(job.id) ?? []), ...job.deltas]);
+        }
+      }
       return { deltas, reused: engine.reusedTokens };
     };
     const alone = await run(undefined);
