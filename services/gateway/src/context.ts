@@ -11,6 +11,7 @@ import type {
   ResultStream,
   WorkerRegistry,
 } from '@inkwell/ports';
+import type { ContentPolicy } from '@inkwell/safety';
 import type { Dependency } from './bounded-ports.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Readers } from './delivery/readers.ts';
@@ -62,4 +63,6 @@ export interface GatewayContext {
   readonly lifecycle: Lifecycle;
   readonly readers: Readers;
   readonly caution: Caution;
+  /** The rules in force at this moment. */
+  readonly policy: () => ContentPolicy;
 }

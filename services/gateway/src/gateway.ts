@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger, Metrics } from '@inkwell/observability';
 import type { Clock } from '@inkwell/ports';
+import { type ContentPolicy, readDefaultPolicy } from '@inkwell/safety';
 import type { Express } from 'express';
 import { createApp } from './app.ts';
 import { boundPorts, type DependencyPlan, oneStore } from './bounded-ports.ts';
@@ -32,6 +33,8 @@ export interface GatewayOptions {
   clock: Clock;
   /** Without it readiness means the store alone, and nothing is estimated. */
   workerStats?: () => WorkerStats;
+  /** The content policy in force; left out, the default one. */
+  policy?: () => ContentPolicy;
   version: string;
   /** Brings gauges up to date whose truth is not with the gateway; its failure is only logged. */
   refreshMetrics?: () => Promise<void>;
@@ -59,6 +62,11 @@ const serverLimits = {
 const lastWordsMs = 250;
 const sweepMs = 20;
 
+function defaultPolicy(): () => ContentPolicy {
+  const policy = readDefaultPolicy();
+  return () => policy;
+}
+
 function toContext(options: GatewayOptions): GatewayContext {
   const config = resolveConfig(options.config);
   if (options.models.length === 0) throw new Error('a gateway needs at least one model');
@@ -80,6 +88,7 @@ function toContext(options: GatewayOptions): GatewayContext {
     lifecycle: createLifecycle(),
     readers: new Readers(),
     caution: new Caution(options.clock),
+    policy: options.policy ?? defaultPolicy(),
   };
 }
 

@@ -9,6 +9,7 @@ import { createGateway, issueApiKey, makeApiKey } from '@inkwell/gateway';
 import { openModelDirectory } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type KeyStore, type ModelBackendInfo, systemClock } from '@inkwell/ports';
+import { openPolicy } from '@inkwell/safety';
 import { createWorker } from '@inkwell/worker';
 import { firstKeyFile, loadServerSecret, openDataDirectory, readFirstKey, writeFirstKey } from './data-directory.ts';
 import { startRetention } from './retention.ts';
@@ -41,6 +42,10 @@ export async function composeEmbedded(
   openDataDirectory(dataDir);
   const model = await openModelDirectory({ directory: config.INKWELL_MODEL_DIR, id: config.INKWELL_MODEL_ID });
   const log = createLog({ level: config.INKWELL_LOG_LEVEL, name: 'inkwell' });
+  const policy = openPolicy(config.INKWELL_POLICY_FILE, {
+    onChanged: ({ version }) => log.warn({ version }, 'the content policy has changed'),
+    onBroken: (error) => log.error({ err: error }, 'the content policy file cannot be used; the old rules stay'),
+  });
   const store = await openEmbeddedStore({ directory: join(dataDir, 'store'), clock: systemClock, log });
   try {
     const keySecret = loadServerSecret(dataDir);
@@ -70,6 +75,7 @@ export async function composeEmbedded(
         limits: { maxQueued: config.INKWELL_MAX_QUEUED, maxQueuedPerTenant: config.INKWELL_MAX_QUEUED_PER_TENANT },
       },
       workerStats: () => worker.stats(),
+      policy: () => policy.current,
       version,
     });
     const { url } = await gateway.listen(config.PORT, config.INKWELL_HOST).catch(async (error: unknown) => {
@@ -85,6 +91,7 @@ export async function composeEmbedded(
       ready: worker.start().then(() => worker.stats().engine),
       async stop() {
         retention.stop();
+        policy.close();
         // Together: clients of running jobs get their ends while the worker drains.
         await Promise.all([gateway.close(drainMs), worker.drain(drainMs)]);
         await store.close();

@@ -19,6 +19,7 @@ import { persist } from './persist.ts';
 import { type StoryWriter, takePending } from './story-writer.ts';
 
 export interface Ending {
+  /** A job that completes although a filter ended one of its texts is `incomplete`. */
   state: Exclude<TerminalState, 'cancelled'>;
   error: ErrorBody | null;
   /** Counted by the engine; left out, the tokens in the story are. */
@@ -30,7 +31,9 @@ export interface Ending {
 function outcomeOf(run: JobRun, ending: Ending, finishedAt: number): JobOutcome {
   const { result, produced } = foldEvents(run.record.spec, run.story);
   const whole = ending.usage === undefined ? result : { ...result, usage: ending.usage };
-  return { state: ending.state, result: produced ? whole : null, error: ending.error, finishedAt };
+  const filtered = result.choices.some((choice) => choice.finish_reason === 'content_filter');
+  const state = ending.state === 'completed' && filtered ? 'incomplete' : ending.state;
+  return { state, result: produced ? whole : null, error: ending.error, finishedAt };
 }
 
 /** Writes the end of a job that is ours and settles its delivery. */
@@ -46,7 +49,7 @@ export async function finishJob(
     const finishedAt = context.clock.now();
     const events: NewJobEvent[] = takePending(run, finishedAt, true);
     outcome = outcomeOf(run, ending, finishedAt);
-    events.push({ type: `job.${ending.state}`, at: finishedAt, outcome });
+    events.push({ type: `job.${outcome.state}`, at: finishedAt, outcome });
     return events;
   });
   if (written === 'stopped' || outcome === undefined) return;

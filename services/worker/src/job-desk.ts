@@ -267,6 +267,9 @@ export class JobDesk {
       const tokens = run.tokens[delta.index]!;
       for (const token of delta.tokens) tokens.push(token);
       if (delta.finishReason !== null) run.endedChoices++;
+      if (delta.filteredBy !== undefined) {
+        this.#context.metrics.policyViolations.inc({ direction: 'output', rule: delta.filteredBy });
+      }
       run.pending.add(delta);
     }
     if (usage !== null) {

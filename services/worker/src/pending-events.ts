@@ -23,6 +23,7 @@ export class PendingEvents {
     waiting.tokens.push(...delta.tokens);
     waiting.logprobs = joinLogprobs(waiting.logprobs, delta.logprobs);
     waiting.finishReason = delta.finishReason;
+    if (delta.filteredBy !== undefined) waiting.filteredBy = delta.filteredBy;
   }
 
   /** Whether there is anything to append now. */

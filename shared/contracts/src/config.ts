@@ -68,6 +68,13 @@ const embeddedEnvironment = z.object({
   INKWELL_RETENTION_HOURS: wholeNumber(24, 87_600)
     .default(168)
     .describe('How long finished jobs and their events are kept, at least 24.'),
+  INKWELL_POLICY_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'The content policy: a JSON file like shared/safety/src/default-policy.json, which is used without it. Changes are seen within seconds.',
+    ),
   INKWELL_LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('warn')

@@ -35,6 +35,7 @@ export const errorTable = {
   invalid_json: row(400, 'invalid_request_error', false, 'The request body is not valid JSON.'),
   invalid_header: row(400, 'invalid_request_error', false, 'A request header is not valid.'),
   context_length_exceeded: row(400, 'invalid_request_error', false, 'Prompt and max_tokens do not fit the context.'),
+  content_policy_violation: row(400, 'invalid_request_error', false, 'The prompt is against the content policy.'),
   missing_api_key: row(401, 'authentication_error', false, 'No API key was sent.'),
   invalid_api_key: row(401, 'authentication_error', false, 'The API key is not valid.'),
   insufficient_scope: row(403, 'permission_error', false, 'This API key may not do that.'),

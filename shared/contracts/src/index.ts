@@ -26,6 +26,7 @@ export type {
   JobState,
   LogprobsBlock,
   NewJob,
+  OutputFilter,
   Priority,
   SamplingSpec,
   TerminalState,

@@ -27,12 +27,15 @@ export interface DeltaEvent extends EventBase {
   delta: string;
   /**
    * Every token drawn for this choice since its last delta, also those whose text is still held back (half a character, the beginning of a
-   * stop string). Text shown is a pure function of the tokens so far, so a successor that reads these continues exactly.
+   * stop string). Text shown is a pure function of the tokens so far, so a successor that reads these continues exactly. With logprobs and an
+   * output filter only tokens whose whole text has been shown: the others are drawn again.
    */
   tokens: number[];
   logprobs: LogprobsBlock | null;
   /** Set on the last delta of the index. */
   finishReason: FinishReason | null;
+  /** Id of the rule that ended the text; only with `content_filter`. Not shown to clients. */
+  filteredBy?: string;
 }
 
 export interface TerminalEvent extends EventBase {

@@ -83,6 +83,21 @@ export const neutralSampling: Readonly<SamplingSpec> = {
   seed: 0,
 };
 
+/** Phrases that must not be in a job's text. Part of the spec, so that a change of the rules never changes a job that was accepted before. */
+export interface OutputFilter {
+  /** Names the content: filters of one version are equal. */
+  version: string;
+  phrases: {
+    /** Id of the rule it belongs to. */
+    rule: string;
+    text: string;
+    /** Not inside a longer word. */
+    whole: boolean;
+  }[];
+  /** Ends a text from which a phrase was kept. */
+  replacement: string;
+}
+
 /** All that is needed to run a job; a pure function of this and the weights is its text. */
 export interface GenerationSpec {
   model: string;
@@ -101,6 +116,8 @@ export interface GenerationSpec {
   echo: boolean;
   /** Keep going past the end-of-text token. Used to measure, never by default. */
   ignoreEos: boolean;
+  /** Left out: nothing is banned. */
+  outputFilter?: OutputFilter;
 }
 
 /** Logprobs of one stretch of text in the OpenAI completions shape; all arrays have one entry per token. */

@@ -4,9 +4,10 @@
  */
 import type { FinishReason, GenerationSpec, LogprobsBlock } from '@inkwell/contracts';
 import { createSampler, type Sampler, type Tokenizer } from '@inkwell/gpt2';
-import { LogprobsBuilder, PromptScorer } from './logprobs.ts';
+import { LogprobsBuilder, PromptScorer, type ScoredToken } from './logprobs.ts';
 import { Sequence } from './sequence.ts';
-import { TextStream } from './text-stream.ts';
+import { type Shown, TextStream } from './text-stream.ts';
+import { WholeTokens } from './whole-tokens.ts';
 
 /** What a model is to the engine beside its tensors. */
 export interface EngineModel {
@@ -22,6 +23,8 @@ export interface CandidateDelta {
   tokens: number[];
   logprobs: LogprobsBlock | null;
   finishReason: FinishReason | null;
+  /** The rule behind `content_filter`. */
+  filteredBy?: string;
 }
 
 export class Candidate {
@@ -31,6 +34,8 @@ export class Candidate {
   readonly #text: TextStream;
   readonly #logprobs: LogprobsBuilder | null;
   readonly #scorer: PromptScorer | null = null;
+  readonly #wholeTokens: WholeTokens | null = null;
+  readonly #replacement: string;
   #logprobSum = 0;
 
   /**
@@ -51,15 +56,27 @@ export class Candidate {
       endToken: spec.ignoreEos ? null : model.tokenizer.endOfTextId,
       maxTokens: Math.min(spec.maxTokens, model.contextLength - prompt.length),
       echo: spec.echo ? prompt : [],
+      filter: spec.outputFilter,
     });
-    this.#logprobs = spec.logprobs === null ? null : new LogprobsBuilder(model.tokenizer, spec.logprobs);
+    this.#replacement = spec.outputFilter?.replacement ?? '';
+    this.#logprobs =
+      spec.logprobs === null ? null : new LogprobsBuilder(model.tokenizer, spec.logprobs, spec.outputFilter);
     const scoresPrompt = spec.echo && this.#logprobs !== null && drawn.length === 0;
     this.sequence = new Sequence(prompt, drawn, scoresPrompt ? 0 : undefined);
+    let shown = 0;
+    let delivered = 0;
+    for (const token of drawn) {
+      const { delta, end } = this.#text.push(token);
+      shown += delta.length;
+      delivered = end;
+    }
+    if (this.#logprobs !== null && spec.outputFilter !== undefined) {
+      this.#wholeTokens = new WholeTokens(this.#logprobs, shown, delivered);
+    }
     if (scoresPrompt) {
       this.#scorer = new PromptScorer(spec.logprobs ?? 0);
-      this.#logprobs?.add({ token: prompt[0]! }, 0);
+      this.#addEcho({ token: prompt[0]! }, 0);
     }
-    for (const token of drawn) this.#text.push(token);
   }
 
   get finishReason(): FinishReason | null {
@@ -78,7 +95,14 @@ export class Candidate {
   /** Takes the logits behind a prompt token that is not the last: they score the next one. */
   scorePrompt(logits: Float32Array, position: number): void {
     const token = this.sequence.tokens[position + 1]!;
-    this.#logprobs?.add(this.#scorer!.score(logits, token), this.#text.echoOffsets[position + 1]!);
+    this.#addEcho(this.#scorer!.score(logits, token), position + 1);
+  }
+
+  #addEcho(scored: ScoredToken, position: number): void {
+    const { echoOffsets } = this.#text;
+    const offset = echoOffsets[position]!;
+    if (this.#wholeTokens === null) this.#logprobs?.add(scored, offset);
+    else this.#wholeTokens.echo(scored, offset, echoOffsets[position + 1] ?? this.#text.echoLength);
   }
 
   /** Draws the next token. Must not be called once finished. */
@@ -88,6 +112,12 @@ export class Candidate {
     tokens.push(drawn.token);
     this.#logprobSum += drawn.logprob ?? 0;
     const shown = this.#text.push(drawn.token);
+    const { filteredBy } = this.#text;
+    return { ...this.#deltaOf(drawn, shown), ...(filteredBy !== null && { filteredBy }) };
+  }
+
+  #deltaOf(drawn: ScoredToken, shown: Shown): CandidateDelta {
+    if (this.#wholeTokens !== null) return this.#wholeTokens.draw(drawn, shown, this.#replacement);
     this.#logprobs?.add(drawn, shown.offset);
     return {
       delta: shown.delta,

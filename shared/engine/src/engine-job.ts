@@ -22,6 +22,7 @@ function join(a: CandidateDelta | undefined, b: CandidateDelta): CandidateDelta 
     tokens: [...a.tokens, ...b.tokens],
     logprobs: joinLogprobs(a.logprobs, b.logprobs),
     finishReason: b.finishReason,
+    ...(b.filteredBy !== undefined && { filteredBy: b.filteredBy }),
   };
 }
 

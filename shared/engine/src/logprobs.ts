@@ -1,6 +1,7 @@
 /** Log-probabilities in the OpenAI completions shape, one entry per token. */
-import type { LogprobsBlock } from '@inkwell/contracts';
+import type { LogprobsBlock, OutputFilter } from '@inkwell/contracts';
 import { createSampler, type Sampler, type Tokenizer, type TokenLogprob } from '@inkwell/gpt2';
+import { findBanned } from '@inkwell/safety';
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -24,12 +25,17 @@ export interface ScoredToken {
 export class LogprobsBuilder {
   readonly #tokenizer: Tokenizer;
   readonly #alternatives: number;
+  readonly #filter: OutputFilter | undefined;
   #block: LogprobsBlock;
 
-  /** @param alternatives most likely tokens to name beside the drawn one; 0 leaves `top_logprobs` null */
-  constructor(tokenizer: Tokenizer, alternatives: number) {
+  /**
+   * @param alternatives most likely tokens to name beside the drawn one; 0 leaves `top_logprobs` null
+   * @param filter alternatives it bans are left out
+   */
+  constructor(tokenizer: Tokenizer, alternatives: number, filter?: OutputFilter) {
     this.#tokenizer = tokenizer;
     this.#alternatives = alternatives;
+    this.#filter = filter;
     this.#block = this.#empty();
   }
 
@@ -47,7 +53,9 @@ export class LogprobsBuilder {
       this.#block.top_logprobs?.push(null);
       return;
     }
-    const top = (scored.topLogprobs ?? []).map((one) => [tokenName(this.#tokenizer, one.token), one.logprob] as const);
+    const top = (scored.topLogprobs ?? [])
+      .map((one) => [tokenName(this.#tokenizer, one.token), one.logprob] as const)
+      .filter(([alternative]) => this.#filter === undefined || findBanned(this.#filter, alternative) === null);
     // The drawn token is always among them, so there may be one more than was asked for.
     this.#block.top_logprobs?.push(Object.fromEntries([...top, [name, scored.logprob]]));
   }

@@ -36,6 +36,10 @@ export function createMetrics() {
       'dependency',
       'reason',
     ]),
+    policyViolations: counter('content_policy_violations_total', 'Prompts refused and texts ended, by rule.', [
+      'direction',
+      'rule',
+    ]),
     openStreams: gauge('open_streams', 'SSE streams open now.'),
     jobsAccepted: counter('jobs_accepted_total', 'Jobs made durable.', ['priority']),
     jobsFinished: counter('request_success_total', 'Jobs that reached a terminal state.', ['state']),

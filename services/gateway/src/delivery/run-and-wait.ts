@@ -10,6 +10,7 @@ import { toCompletion } from './completion.ts';
 
 /** What an operation that runs a job for its caller can refuse or end with, beside what every operation can. */
 export const runErrors: readonly ErrorCode[] = [
+  'content_policy_violation',
   'context_length_exceeded',
   'model_not_found',
   'job_cancelled',

@@ -1,14 +1,16 @@
 /**
- * From a validated body to an accepted request: model found, prompts tokenised, context and limits checked, seed and deadline settled. The
- * type is branded; only `acceptRequest` makes one, so whatever holds an `AcceptedRequest` knows that nothing is left to check.
+ * From a validated body to an accepted request: model found, prompts tokenised, context, limits and content policy checked, seed and deadline
+ * settled. The type is branded; only `acceptRequest` makes one, so whatever holds an `AcceptedRequest` knows that nothing is left to check.
  */
 import { randomInt } from 'node:crypto';
 import { type GenerationSpec, InkwellError, type JobRecord, type Priority } from '@inkwell/contracts';
 import { defaultMaxTokens, type GenerationRequest, maxSequences } from '@inkwell/contracts/http';
+import type { ContentPolicy } from '@inkwell/safety';
 import type { GatewayContext, ServedModel } from '../context.ts';
 import type { Call } from '../operation.ts';
 import { readDeadline } from './deadline.ts';
 import { findModel } from './find-model.ts';
+import { checkPrompts } from './prompt-policy.ts';
 import { tokenisePrompts } from './tokenise-prompts.ts';
 
 declare const accepted: unique symbol;
@@ -77,7 +79,7 @@ function checkLogitBias(bias: Record<string, number>, model: ServedModel): Recor
   return bias;
 }
 
-function toSpec(request: GenerationRequest, model: ServedModel): GenerationSpec {
+function toSpec(request: GenerationRequest, model: ServedModel, { outputFilter }: ContentPolicy): GenerationSpec {
   const prompts = tokenisePrompts(request.prompt, model);
   return {
     model: model.id,
@@ -99,6 +101,7 @@ function toSpec(request: GenerationRequest, model: ServedModel): GenerationSpec 
     logprobs: request.logprobs ?? null,
     echo: request.echo ?? false,
     ignoreEos: request.ignore_eos ?? false,
+    ...(outputFilter !== null && { outputFilter }),
   };
 }
 
@@ -114,7 +117,10 @@ export function acceptRequest(
   gateway: GatewayContext,
   defaults: RequestDefaults,
 ): AcceptedRequest {
-  const spec = toSpec(request, findModel(gateway, request.model));
+  const model = findModel(gateway, request.model);
+  const policy = gateway.policy();
+  const spec = toSpec(request, model, policy);
+  checkPrompts(request.prompt, model, policy, gateway.metrics);
   return {
     tenant: call.caller.tenant,
     priority: request.priority ?? defaults.priority,

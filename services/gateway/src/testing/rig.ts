@@ -16,6 +16,7 @@ import type { JobResource } from '@inkwell/contracts/http';
 import { loadTokenizer, type Tokenizer } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type Delivery, systemClock } from '@inkwell/ports';
+import type { ContentPolicy } from '@inkwell/safety';
 import { createWorker } from '@inkwell/worker';
 import { apiKeyPrefix, hashApiKey, makeApiKey } from '../auth/api-key.ts';
 import type { GatewayConfig } from '../config.ts';
@@ -36,9 +37,10 @@ export const testContextLength = 1_024;
 
 export interface RigOptions {
   /** Run by a real worker with a real engine process, instead of whatever the test plays; served as the only model. */
-  engine?: { backend: 'wasm' | 'null'; modelDir: string; contextLength: number };
+  engine?: { backend: 'wasm' | 'null'; modelDir: string; contextLength: number; nullPaceMs?: number };
   config?: Partial<GatewayConfig>;
   workerStats?: () => WorkerStats;
+  policy?: () => ContentPolicy;
   /** Stands between the gateway and the store, to slow it down or break it. */
   wrapPorts?: (ports: EmbeddedStore) => GatewayPorts;
 }
@@ -120,6 +122,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     models: [{ id: testModel, created: 1_700_000_000, contextLength, tokenizer }],
     config: { keySecret, ...options.config },
     workerStats: worker ? () => worker.stats() : options.workerStats,
+    ...(options.policy && { policy: options.policy }),
     version: '0.0.0-test',
   });
   await worker?.start();

@@ -2,8 +2,9 @@
  * The text of a job by its definition, one token after the other without cache, batch or stream: what the engine must reproduce. Kept as
  * plain as possible and apart from the engine's own text and scheduling code.
  */
-import type { FinishReason, GenerationSpec } from '@inkwell/contracts';
+import type { FinishReason, GenerationSpec, OutputFilter } from '@inkwell/contracts';
 import { createSampler, type Tokenizer } from '@inkwell/gpt2';
+import { PhraseFilter } from '@inkwell/safety';
 
 export interface ReferenceText {
   tokens: number[];
@@ -21,6 +22,25 @@ function cutAtStop(text: string, stops: readonly string[]): string | null {
     if (lengths.length > 0) return text.slice(0, end - Math.max(...lengths));
   }
   return null;
+}
+
+/** The text up to the first banned phrase, or null when there is none; `last` = nothing follows it. Cutting anew each time, from the start. */
+function cutAtBanned(text: string, filter: OutputFilter | undefined, last: boolean): string | null {
+  if (filter === undefined) return null;
+  const phrases = new PhraseFilter(filter);
+  const shown = phrases.write(text);
+  if (shown.rule !== null) return shown.text;
+  const rest = last ? phrases.flush() : null;
+  return rest === null || rest.rule === null ? null : shown.text + rest.text;
+}
+
+/** Drawn text that no stop string can take back any more. */
+function beyondStops(text: string, stops: readonly string[]): string {
+  let held = 0;
+  for (const stop of stops) {
+    for (let k = 1; k < stop.length; k++) if (text.endsWith(stop.slice(0, k))) held = Math.max(held, k);
+  }
+  return text.slice(0, text.length - held);
 }
 
 /** Text without a last character that more bytes could still complete. */
@@ -60,6 +80,12 @@ export function referenceText(
     const last = ended || tokens.length === limit;
     const drawnText = (last ? tokenizer.decode(texts) : settledText(tokenizer, texts)).slice(echoed.length);
     const cut = cutAtStop(drawnText, spec.stop);
+    const settled = cut ?? (last ? drawnText : beyondStops(drawnText, spec.stop));
+    const allowed = cutAtBanned(echoed + settled, spec.outputFilter, cut !== null || last);
+    if (allowed !== null) {
+      const text = allowed + spec.outputFilter!.replacement;
+      return { tokens, text, finishReason: 'content_filter', logprobs };
+    }
     if (cut !== null) return { tokens, text: echoed + cut, finishReason: 'stop', logprobs };
     if (last) return { tokens, text: echoed + drawnText, finishReason: ended ? 'stop' : 'length', logprobs };
   }

@@ -19,7 +19,14 @@ export const createJob = defineOperation({
   body: jobRequestSchema,
   headers: { ...idempotencyHeader, ...deadlineHeader },
   answers: { 202: jsonAnswer('The job, waiting. `Location` is its address.', jobSchema) },
-  errors: ['context_length_exceeded', 'model_not_found', 'idempotency_mismatch', 'tenant_queue_full', 'queue_full'],
+  errors: [
+    'content_policy_violation',
+    'context_length_exceeded',
+    'model_not_found',
+    'idempotency_mismatch',
+    'tenant_queue_full',
+    'queue_full',
+  ],
   async handle(call, gateway) {
     const accepted = acceptRequest(call.body, call, gateway, { priority: 'standard', onDisconnect: 'continue' });
     return idempotently(gateway, call, async (jobId) => {

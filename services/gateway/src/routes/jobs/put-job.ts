@@ -20,7 +20,14 @@ export const putJob = defineOperation({
   body: jobRequestSchema,
   headers: deadlineHeader,
   answers: { 202: jsonAnswer('The job as it stands. `Location` is its address.', jobSchema) },
-  errors: ['context_length_exceeded', 'model_not_found', 'job_exists', 'tenant_queue_full', 'queue_full'],
+  errors: [
+    'content_policy_violation',
+    'context_length_exceeded',
+    'model_not_found',
+    'job_exists',
+    'tenant_queue_full',
+    'queue_full',
+  ],
   async handle(call, gateway) {
     const accepted = acceptRequest(call.body, call, gateway, { priority: 'standard', onDisconnect: 'continue' });
     const { record } = await acceptJob(gateway, accepted, call.params.id);
