@@ -3,13 +3,17 @@ import express, { type Express } from 'express';
 import type { GatewayContext } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import { budget } from './middleware/budget.ts';
+import { compress } from './middleware/compress.ts';
+import { cors } from './middleware/cors.ts';
 import { errors } from './middleware/errors.ts';
 import { notFound } from './middleware/not-found.ts';
 import { observe } from './middleware/observe.ts';
 import { processTime } from './middleware/process-time.ts';
 import { refuseWhenClosing } from './middleware/refuse-when-closing.ts';
 import { requestId } from './middleware/request-id.ts';
+import { requireHttps } from './middleware/require-https.ts';
 import { securityHeaders } from './middleware/security-headers.ts';
+import { trustedHosts } from './middleware/trusted-hosts.ts';
 import { operations } from './routes/operations.ts';
 
 export function createApp(gateway: GatewayContext): Express {
@@ -18,7 +22,9 @@ export function createApp(gateway: GatewayContext): Express {
   app.disable('etag');
   app.enable('case sensitive routing');
   app.set('query parser', false);
-  app.use(requestId, processTime, securityHeaders, observe(gateway), refuseWhenClosing(gateway), budget(gateway));
+  app.use(requestId, processTime, securityHeaders, observe(gateway));
+  app.use(trustedHosts(gateway.config), requireHttps(gateway.config), cors(gateway.config), compress);
+  app.use(refuseWhenClosing(gateway), budget(gateway));
   for (const operation of operations) {
     const path = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
     app[operation.method](path, dispatch(operation, gateway));

@@ -9,7 +9,9 @@ import { systemClock } from '@inkwell/ports';
 import type { Service } from '@inkwell/resilience';
 import { issueApiKey } from './auth/issue-api-key.ts';
 import { createGateway } from './gateway.ts';
+import { edgeConfigOf } from './http/edge-config.ts';
 import { productVersion } from './product-version.ts';
+import { watchPolicy } from './watch-policy.ts';
 import { watchWorkers } from './workers-view.ts';
 
 /** How long clients that cannot resume are given after SIGTERM. */
@@ -47,6 +49,8 @@ export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Se
   await recordBootstrapKey(mongo.keyStore, config);
   const workers = await watchWorkers(redis.workerRegistry, log);
   opened.defer(() => workers.close());
+  const policy = watchPolicy(config.INKWELL_POLICY_FILE, log);
+  opened.defer(() => policy.close());
   const gateway = createGateway({
     ports: { ...redis, jobBus: kafka.jobBus, keyStore: mongo.keyStore },
     dependencies: [
@@ -61,12 +65,14 @@ export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Se
     models: [model],
     config: {
       keySecret: config.INKWELL_KEY_SECRET,
+      ...edgeConfigOf(config),
       limits: { maxQueued: config.INKWELL_MAX_QUEUED, maxQueuedPerTenant: config.INKWELL_MAX_QUEUED_PER_TENANT },
     },
     log,
     metrics,
     clock,
     workerStats: () => workers.stats(),
+    policy: () => policy.current,
     version: productVersion(),
     async refreshMetrics() {
       for (const { topic, messages } of await kafka.lag()) metrics.consumerLag.set({ topic }, messages);

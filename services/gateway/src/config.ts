@@ -1,7 +1,8 @@
 /** What an operator may set of the gateway, with defaults for everything but the secret. */
 import type { QueueLimits } from '@inkwell/ports';
+import { defaultEdge, type EdgeConfig } from './http/edge-config.ts';
 
-export interface GatewayConfig {
+export interface GatewayConfig extends EdgeConfig {
   /** Secret under which API keys are hashed; at least 32 bytes. */
   keySecret: string | Uint8Array;
   limits: QueueLimits;
@@ -31,6 +32,7 @@ export interface GatewayConfig {
 }
 
 const defaults: Omit<GatewayConfig, 'keySecret'> = {
+  ...defaultEdge,
   limits: { maxQueued: 20_000, maxQueuedPerTenant: 10_000 },
   dependencyTimeoutMs: 2_000,
   requestBudgetMs: 3_000,

@@ -5,4 +5,6 @@ export type { DependencyPlan } from './bounded-ports.ts';
 export type { GatewayConfig } from './config.ts';
 export type { GatewayPorts, ServedModel, WorkerStats } from './context.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
+export { edgeConfigOf } from './http/edge-config.ts';
+export { watchPolicy } from './watch-policy.ts';
 export { type WorkersView, watchWorkers } from './workers-view.ts';

@@ -5,11 +5,10 @@
 import { join, resolve } from 'node:path';
 import { openEmbeddedStore } from '@inkwell/adapters/embedded';
 import type { EmbeddedConfig } from '@inkwell/contracts';
-import { createGateway, issueApiKey, makeApiKey } from '@inkwell/gateway';
+import { createGateway, edgeConfigOf, issueApiKey, makeApiKey, watchPolicy } from '@inkwell/gateway';
 import { openModelDirectory } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type KeyStore, type ModelBackendInfo, systemClock } from '@inkwell/ports';
-import { openPolicy } from '@inkwell/safety';
 import { createWorker } from '@inkwell/worker';
 import { firstKeyFile, loadServerSecret, openDataDirectory, readFirstKey, writeFirstKey } from './data-directory.ts';
 import { startRetention } from './retention.ts';
@@ -42,10 +41,7 @@ export async function composeEmbedded(
   openDataDirectory(dataDir);
   const model = await openModelDirectory({ directory: config.INKWELL_MODEL_DIR, id: config.INKWELL_MODEL_ID });
   const log = createLog({ level: config.INKWELL_LOG_LEVEL, name: 'inkwell' });
-  const policy = openPolicy(config.INKWELL_POLICY_FILE, {
-    onChanged: ({ version }) => log.warn({ version }, 'the content policy has changed'),
-    onBroken: (error) => log.error({ err: error }, 'the content policy file cannot be used; the old rules stay'),
-  });
+  const policy = watchPolicy(config.INKWELL_POLICY_FILE, log);
   const store = await openEmbeddedStore({ directory: join(dataDir, 'store'), clock: systemClock, log });
   try {
     const keySecret = loadServerSecret(dataDir);
@@ -72,6 +68,7 @@ export async function composeEmbedded(
       models: [model],
       config: {
         keySecret,
+        ...edgeConfigOf(config),
         limits: { maxQueued: config.INKWELL_MAX_QUEUED, maxQueuedPerTenant: config.INKWELL_MAX_QUEUED_PER_TENANT },
       },
       workerStats: () => worker.stats(),

@@ -2,6 +2,7 @@
  * The environment that configures both editions, as one schema each: types, validation, defaults and `.env.example` all come from it. A
  * value that isn't valid stops the start with the variable's name and what it may be; secrets are never repeated in that message.
  */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 const wholeNumber = (min: number, max: number) =>
@@ -10,6 +11,56 @@ const wholeNumber = (min: number, max: number) =>
     .regex(/^\d{1,15}$/, 'must be a whole number')
     .transform(Number)
     .pipe(z.number().min(min).max(max));
+
+/** Several values in one variable, separated by commas. */
+const listOf = (item: z.ZodType<string, string>) =>
+  z
+    .string()
+    .transform((list) => list.split(',').map((one) => one.trim()))
+    .pipe(z.array(item))
+    .default([]);
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const family = isIP(address);
+  return (
+    family !== 0 &&
+    rest.length === 0 &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32)))
+  );
+}
+
+const network = z
+  .string()
+  .refine(isNetwork, { error: 'must be addresses or networks like 10.0.0.0/8, separated by commas' });
+const hostName = z
+  .string()
+  .regex(
+    /^(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/,
+    'must be host names like api.example.com or *.example.com, separated by commas',
+  );
+const origin = z.string().refine((text) => text === '*' || (URL.canParse(text) && new URL(text).origin === text), {
+  error: 'must be origins like https://app.example.com, separated by commas, or *',
+});
+
+/** How the gateway meets the outside. */
+const edgeSettings = {
+  INKWELL_TRUSTED_PROXIES: listOf(network).describe(
+    'Addresses and networks of proxies in front of the gateway, whose X-Forwarded-For and X-Forwarded-Proto are believed.',
+  ),
+  INKWELL_TRUSTED_HOSTS: listOf(hostName).describe(
+    'Host names under which requests are taken, also *.example.com; none named: any.',
+  ),
+  INKWELL_CORS_ORIGINS: listOf(origin).describe(
+    'Origins whose pages may call the API, like https://app.example.com; * for all; none named: none.',
+  ),
+  INKWELL_REQUIRE_HTTPS: z
+    .enum(['on', 'off'])
+    .default('off')
+    .describe(
+      'on: plain HTTP is redirected to HTTPS, or refused if it carried a key or body. Name the proxy that ends TLS in INKWELL_TRUSTED_PROXIES.',
+    ),
+};
 
 /** Variable → schema; the description is what `.env.example` says of it. */
 const embeddedEnvironment = z.object({
@@ -68,6 +119,7 @@ const embeddedEnvironment = z.object({
   INKWELL_RETENTION_HOURS: wholeNumber(24, 87_600)
     .default(168)
     .describe('How long finished jobs and their events are kept, at least 24.'),
+  ...edgeSettings,
   INKWELL_POLICY_FILE: z
     .string()
     .min(1)

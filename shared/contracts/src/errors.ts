@@ -39,6 +39,7 @@ export const errorTable = {
   missing_api_key: row(401, 'authentication_error', false, 'No API key was sent.'),
   invalid_api_key: row(401, 'authentication_error', false, 'The API key is not valid.'),
   insufficient_scope: row(403, 'permission_error', false, 'This API key may not do that.'),
+  https_required: row(403, 'permission_error', false, 'Use HTTPS. What this request carried was sent in the clear.'),
   not_found: row(404, 'not_found_error', false, 'There is nothing at this address.'),
   model_not_found: row(404, 'not_found_error', false, 'There is no such model.'),
   job_not_found: row(404, 'not_found_error', false, 'There is no such job.'),

@@ -3,3 +3,8 @@ export { compilePolicy, PolicyError } from './compile-policy.ts';
 export { findBanned, PhraseFilter } from './output/phrase-filter.ts';
 export type { PolicyEvents, PolicySource } from './policy-source.ts';
 export { openPolicy, readDefaultPolicy } from './policy-source.ts';
+export type { PostResult, Resolve } from './webhooks/guarded-post.ts';
+export { guardedPost } from './webhooks/guarded-post.ts';
+export { webhookHeaders, webhookSecretOf } from './webhooks/signature.ts';
+export type { WebhookRules } from './webhooks/webhook-target.ts';
+export { parseWebhookUrl } from './webhooks/webhook-target.ts';
