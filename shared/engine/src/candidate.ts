@@ -2,8 +2,9 @@
  * One text being drawn for a job: its sequence, its sampler and its visible text. It takes logits and turns them into deltas; which
  * candidates become choices is the job's business.
  */
-import type { FinishReason, GenerationSpec, LogprobsBlock } from '@inkwell/contracts';
+import type { FinishReason, GenerationSpec } from '@inkwell/contracts';
 import { createSampler, type Sampler, type Tokenizer } from '@inkwell/gpt2';
+import type { CandidateDelta } from './candidate-delta.ts';
 import { LogprobsBuilder, PromptScorer, type ScoredToken } from './logprobs.ts';
 import { Sequence } from './sequence.ts';
 import { type Shown, TextStream } from './text-stream.ts';
@@ -15,16 +16,6 @@ export interface EngineModel {
   /** Positions a sequence may have: prompt and drawn tokens together. */
   contextLength: number;
   vocabSize: number;
-}
-
-/** What one step added to a text. */
-export interface CandidateDelta {
-  delta: string;
-  tokens: number[];
-  logprobs: LogprobsBlock | null;
-  finishReason: FinishReason | null;
-  /** The rule behind `content_filter`. */
-  filteredBy?: string;
 }
 
 export class Candidate {

@@ -3,7 +3,8 @@
  * is shown as it is drawn; else nothing is shown until all are drawn, then the n best of each prompt at once.
  */
 import { type GenerationSpec, joinLogprobs, type Usage } from '@inkwell/contracts';
-import { Candidate, type CandidateDelta, type EngineModel } from './candidate.ts';
+import { Candidate, type EngineModel } from './candidate.ts';
+import type { CandidateDelta } from './candidate-delta.ts';
 
 export interface ChoiceDelta extends CandidateDelta {
   /** promptIndex × n + i. */

@@ -1,4 +1,4 @@
-export type { CandidateDelta } from './candidate.ts';
+export type { CandidateDelta } from './candidate-delta.ts';
 export type { EngineLoad, JobStep, StepReport } from './engine.ts';
 export { defaultSchedulerLimits, Engine } from './engine.ts';
 export type { ChoiceDelta } from './engine-job.ts';

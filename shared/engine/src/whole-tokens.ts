@@ -2,7 +2,7 @@
  * Lets tokens leave only together with their whole text. Logprobs name tokens, so with an output filter an entry must not leave before the filter
  * has let its text go. What an earlier run let go is told by the tokens it delivered; all others are drawn again, so no entry is lost.
  */
-import type { CandidateDelta } from './candidate.ts';
+import type { CandidateDelta } from './candidate-delta.ts';
 import type { LogprobsBuilder, ScoredToken } from './logprobs.ts';
 import type { Shown } from './text-stream.ts';
 
