@@ -263,11 +263,12 @@ export class JobConsumer {
   }
 
   #handOut(held: Held): void {
+    // First, for a closing consumer's rebalance never ends.
+    if (held.state !== 'delayed') return;
     if (this.#rebalance !== undefined) {
       void this.#rebalance.promise.then(() => this.#handOut(held));
       return;
     }
-    if (held.state !== 'delayed') return;
     held.state = 'out';
     held.handouts++;
     for (const { progress, offset } of held.offsets) {
