@@ -17,6 +17,7 @@ import { createAnnouncements } from './announcements.ts';
 import { Channels } from './channels.ts';
 import { connectRedis, type RedisLog } from './connection.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
+import { removeJob } from './job-scripts.ts';
 import { createJobStore } from './job-store.ts';
 import { keyspace } from './keyspace.ts';
 import { createLease } from './lease.ts';
@@ -61,6 +62,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     throw new RangeError('Events must be kept for at least 24 hours, in whole milliseconds.');
   }
   const connection = await connectRedis({ url, deadlineMs, log });
+  await connection.call((redis) => removeJob.load(redis));
   const keys = keyspace(prefix);
   const channels = new Channels(connection, log);
   return {

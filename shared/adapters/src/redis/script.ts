@@ -9,6 +9,8 @@ import type { Redis } from 'ioredis';
 export interface Script {
   /** The answer is what the text returns; each caller knows the shape. All names of keys are in `keys`. */
   run(redis: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  /** Teaches it to the server ahead of time: one whose memory is full learns nothing new. */
+  load(redis: Redis): Promise<void>;
 }
 
 export interface ScriptOptions {
@@ -52,6 +54,10 @@ end}`;
       }
       await teach(redis);
       return redis.fcall(name, keys.length, ...keys, ...args);
+    },
+
+    async load(redis) {
+      await teach(redis);
     },
   };
 }
