@@ -125,10 +125,12 @@ class Calls {
     if (this.#corked === stream) return;
     this.#corked = stream;
     stream.cork();
-    process.nextTick(() => {
+    const uncork = () => {
       if (this.#corked === stream) this.#corked = undefined;
       stream.uncork();
-    });
+    };
+    // Behind what others do at the end of this turn: they may send something too.
+    process.nextTick(() => process.nextTick(uncork));
   }
 }
 
