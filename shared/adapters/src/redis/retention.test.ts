@@ -56,6 +56,20 @@ it('removes jobs that finished before the moment with all that belongs to them, 
   expect(left).toEqual(['p:counts', 'p:jobs:queued:tenant', 'p:queued', `p:{${waiting.key}}:job`]);
 });
 
+it('removes by itself what is older than the retention, whichever process gets the turn', async () => {
+  const { store, redis, finish } = await bench();
+  const dayMs = 86_400_000;
+  const old = await finish('old', Date.now() - dayMs - 60_000);
+  const young = await finish('young', Date.now() - dayMs + 600_000);
+  const { host, port } = redis.options;
+  const options = { url: `redis://${host}:${port}`, prefix: 'p:', retentionMs: dayMs, sweepEveryMs: 50 };
+  const sweepers = await Promise.all([openRedisStore(options), openRedisStore(options)]);
+  cleanups.push(() => Promise.all(sweepers.map((sweeper) => sweeper.close())));
+  await expect.poll(() => store.jobStore.get(old)).toBeUndefined();
+  expect(await store.resultStream.read(old, 0, 10)).toEqual([]);
+  expect(await store.jobStore.get(young)).toMatchObject({ state: 'completed' });
+});
+
 it('lets nobody write for a job that was removed', async () => {
   const { store, finish } = await bench();
   const key = await finish('gone', 1);
