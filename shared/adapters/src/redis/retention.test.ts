@@ -53,7 +53,7 @@ it('removes jobs that finished before the moment with all that belongs to them, 
   expect(await store.prune(Number.MAX_SAFE_INTEGER)).toBe(1);
   expect(await store.jobStore.counts()).toEqual(before);
   const left = (await redis.keys('p:*')).sort();
-  expect(left).toEqual(['p:counts', 'p:jobs:queued:tenant', 'p:queued', `p:{${waiting.key}}:job`]);
+  expect(left).toEqual(['p:counts', 'p:jobs:queued:tenant', 'p:queued', 'p:unpublished', `p:{${waiting.key}}:job`]);
 });
 
 it('removes by itself what is older than the retention, whichever process gets the turn', async () => {

@@ -20,6 +20,9 @@ export interface ScriptOptions {
   flags?: readonly ('no-writes' | 'allow-oom')[];
 }
 
+/** How often a server is taught for one call before that is given up: somebody may be making it forget. */
+const mostLessons = 5;
+
 export function script(lua: string, { prelude = '', flags = [] }: ScriptOptions = {}): Script {
   const name = `inkwell_${createHash('sha256').update(`${prelude}\n${lua}\n${flags}`).digest('hex').slice(0, 20)}`;
   const flagList = flags.map((flag) => `'${flag}'`).join(', ');
@@ -47,13 +50,14 @@ end}`;
     async run(redis, keys, args) {
       const lesson = teaching.get(redis);
       if (lesson !== undefined) await lesson;
-      try {
-        return await redis.fcall(name, keys.length, ...keys, ...args);
-      } catch (error) {
-        if (!says(error, 'Function not found')) throw error;
+      for (let lessons = 0; ; lessons++) {
+        try {
+          return await redis.fcall(name, keys.length, ...keys, ...args);
+        } catch (error) {
+          if (!says(error, 'Function not found') || lessons === mostLessons) throw error;
+        }
+        await teach(redis);
       }
-      await teach(redis);
-      return redis.fcall(name, keys.length, ...keys, ...args);
     },
 
     async load(redis) {
