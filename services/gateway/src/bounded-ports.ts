@@ -34,6 +34,11 @@ const everyPort: Record<keyof GatewayPorts, true> = {
   keyStore: true,
   idempotencyStore: true,
   workerRegistry: true,
+  userStore: true,
+  sessionStore: true,
+  revocationStore: true,
+  attemptStore: true,
+  announcements: true,
 };
 const portNames = Object.keys(everyPort) as (keyof GatewayPorts)[];
 

@@ -51,16 +51,22 @@ export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Se
   opened.defer(() => workers.close());
   const policy = watchPolicy(config.INKWELL_POLICY_FILE, log);
   opened.defer(() => policy.close());
+  const { keyStore, userStore, sessionStore, revocationStore, attemptStore } = mongo;
+  const identityStores = { keyStore, userStore, sessionStore, revocationStore, attemptStore };
   const gateway = createGateway({
-    ports: { ...redis, jobBus: kafka.jobBus, keyStore: mongo.keyStore },
+    ports: { ...redis, ...identityStores, jobBus: kafka.jobBus },
     dependencies: [
       {
         name: 'redis',
-        ports: ['jobStore', 'resultStream', 'lease', 'idempotencyStore', 'workerRegistry'],
+        ports: ['jobStore', 'resultStream', 'lease', 'idempotencyStore', 'workerRegistry', 'announcements'],
         pulse: ({ jobStore }) => jobStore.counts(),
       },
       { name: 'kafka', ports: ['jobBus'], pulse: ({ jobBus }) => jobBus.deadLetters(1) },
-      { name: 'mongo', ports: ['keyStore'], pulse: ({ keyStore }) => keyStore.findByHash('') },
+      {
+        name: 'mongo',
+        ports: ['keyStore', 'userStore', 'sessionStore', 'revocationStore', 'attemptStore'],
+        pulse: ({ keyStore }) => keyStore.findByHash(''),
+      },
     ],
     models: [model],
     config: {

@@ -1,4 +1,5 @@
 /** What an operator may set of the gateway, with defaults for everything but the secret. */
+import type { GithubSettings } from '@inkwell/identity';
 import type { QueueLimits } from '@inkwell/ports';
 import { defaultEdge, type EdgeConfig } from './http/edge-config.ts';
 
@@ -29,6 +30,23 @@ export interface GatewayConfig extends EdgeConfig {
   idempotencyClaimMs: number;
   /** How long the inference of `/api/health/status` may take. */
   healthTimeoutMs: number;
+  /** Secrets that sign tokens and sessions, newest first; at least 32 bytes each. Default: the key secret. */
+  tokenSecrets?: readonly (string | Uint8Array)[];
+  /** `iss` of access tokens. */
+  issuer: string;
+  accessTokenTtlMs: number;
+  /** How long a refresh token may lie unused. */
+  refreshTokenTtlMs: number;
+  /** How long a sign-in may be refreshed in all. */
+  longestSessionMs: number;
+  browserSessionTtlMs: number;
+  /** Whether people may make accounts for themselves. */
+  openRegistration: boolean;
+  /** Where clients reach this installation (`https://…`), without a slash at the end. */
+  publicUrl?: string;
+  github?: GithubSettings;
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. */
+  trustedProxies: readonly string[];
 }
 
 const defaults: Omit<GatewayConfig, 'keySecret'> = {
@@ -46,6 +64,13 @@ const defaults: Omit<GatewayConfig, 'keySecret'> = {
   idempotencyRetentionMs: 86_400_000,
   idempotencyClaimMs: 30_000,
   healthTimeoutMs: 10_000,
+  issuer: 'inkwell',
+  accessTokenTtlMs: 900_000,
+  refreshTokenTtlMs: 30 * 86_400_000,
+  longestSessionMs: 90 * 86_400_000,
+  browserSessionTtlMs: 12 * 3_600_000,
+  openRegistration: true,
+  trustedProxies: [],
 };
 
 export function resolveConfig(given: Pick<GatewayConfig, 'keySecret'> & Partial<GatewayConfig>): GatewayConfig {

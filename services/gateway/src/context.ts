@@ -2,6 +2,8 @@
 import type { Tokenizer } from '@inkwell/gpt2';
 import type { Logger, Metrics } from '@inkwell/observability';
 import type {
+  Announcements,
+  AttemptStore,
   Clock,
   IdempotencyStore,
   JobBus,
@@ -9,9 +11,13 @@ import type {
   KeyStore,
   Lease,
   ResultStream,
+  RevocationStore,
+  SessionStore,
+  UserStore,
   WorkerRegistry,
 } from '@inkwell/ports';
 import type { ContentPolicy } from '@inkwell/safety';
+import type { Identity } from './auth/identity.ts';
 import type { Dependency } from './bounded-ports.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Readers } from './delivery/readers.ts';
@@ -26,6 +32,11 @@ export interface GatewayPorts {
   keyStore: KeyStore;
   idempotencyStore: IdempotencyStore;
   workerRegistry: WorkerRegistry;
+  userStore: UserStore;
+  sessionStore: SessionStore;
+  revocationStore: RevocationStore;
+  attemptStore: AttemptStore;
+  announcements: Announcements;
 }
 
 export interface ServedModel {
@@ -65,4 +76,5 @@ export interface GatewayContext {
   readonly caution: Caution;
   /** The rules in force at this moment. */
   readonly policy: () => ContentPolicy;
+  readonly identity: Identity;
 }

@@ -1,18 +1,21 @@
 /** From an HTTP request to an operation's handler: authenticate, authorize, read, validate, handle, answer. In that order, for all of them. */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { RequestHandler } from 'express';
+import { InkwellError } from '@inkwell/contracts';
+import type { RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { type Caller, localMonitor, nobody } from './auth/caller.ts';
+import { checkRequestSignature } from './auth/check-signature.ts';
 import type { GatewayContext } from './context.ts';
 import { canonicalJson } from './http/canonical-json.ts';
+import { errorAnswer } from './http/error-answer.ts';
 import { parseQuery } from './http/parse-query.ts';
 import { sendAnswer } from './http/send-answer.ts';
 import { validate } from './http/validate.ts';
 import { authenticate } from './middleware/authenticate.ts';
 import { authorize } from './middleware/authorize.ts';
 import { isLocalMonitor } from './middleware/local-monitor.ts';
-import { readJsonBody } from './middleware/read-json-body.ts';
+import { readBody } from './middleware/read-body.ts';
 import type { Operation } from './operation.ts';
 
 const noQuery = z.strictObject({});
@@ -31,16 +34,41 @@ async function callerOf(operation: Operation, request: IncomingMessage, gateway:
   return caller;
 }
 
+/** When what the caller came with is revoked, the answer ends: with an error if nothing of it was sent, else with the connection. Answers how to be left out of it. */
+function endWhenRevoked(
+  caller: Caller,
+  { identity }: GatewayContext,
+  request: IncomingMessage,
+  response: Response,
+  gone: AbortController,
+): () => void {
+  const end = () => {
+    const error = new InkwellError(caller.kind === 'key' ? 'invalid_api_key' : 'invalid_token');
+    const requestId = response.locals.requestId as string;
+    if (response.headersSent) response.destroy();
+    else sendAnswer(response, errorAnswer(error, request.headers.accept, requestId));
+    gone.abort();
+  };
+  const remove = identity.openCalls.add({ caller, end });
+  response.once('close', remove);
+  return remove;
+}
+
 export function dispatch(operation: Operation, gateway: GatewayContext): RequestHandler {
   return async (request, response) => {
     response.locals.route = operation.path;
+    response.locals.errorShape = operation.errorShape;
     const gone = new AbortController();
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
     });
     const caller = await callerOf(operation, request, gateway);
+    const outliveRevocation = endWhenRevoked(caller, gateway, request, response, gone);
     const query = queryOf(operation, request.originalUrl);
-    const raw = operation.body ? await readJsonBody(request, response, gateway.config.bodyLimitBytes) : undefined;
+    const limitBytes = gateway.config.bodyLimitBytes;
+    const read = operation.body && (await readBody(request, response, limitBytes, operation.bodyTypes ?? ['json']));
+    await checkRequestSignature(gateway, caller, request, read?.bytes);
+    const raw = read?.value;
     const body = operation.body ? validate<unknown>(operation.body, raw) : undefined;
     const identity = [request.method, request.path, request.headers['cancel-after'] ?? '', canonicalJson(raw)];
     const answer = await operation.handle(
@@ -54,6 +82,7 @@ export function dispatch(operation: Operation, gateway: GatewayContext): Request
         body,
         requestHash: createHash('sha256').update(identity.join('\n')).digest('hex'),
         gone: gone.signal,
+        outliveRevocation,
       },
       gateway,
     );

@@ -9,6 +9,7 @@ import type { Clock } from '@inkwell/ports';
 import { type ContentPolicy, readDefaultPolicy } from '@inkwell/safety';
 import type { Express } from 'express';
 import { createApp } from './app.ts';
+import { createIdentity } from './auth/identity.ts';
 import { boundPorts, type DependencyPlan, oneStore } from './bounded-ports.ts';
 import { type GatewayConfig, resolveConfig } from './config.ts';
 import type { GatewayContext, GatewayPorts, ServedModel, WorkerStats } from './context.ts';
@@ -70,9 +71,12 @@ function defaultPolicy(): () => ContentPolicy {
 function toContext(options: GatewayOptions): GatewayContext {
   const config = resolveConfig(options.config);
   if (options.models.length === 0) throw new Error('a gateway needs at least one model');
+  const { log, clock } = options;
+  const bounded = boundPorts(options.ports, options.dependencies ?? oneStore, config, reportDependencies(options));
   let document: object | undefined;
   return {
-    ...boundPorts(options.ports, options.dependencies ?? oneStore, config, reportDependencies(options)),
+    ...bounded,
+    identity: createIdentity({ ports: bounded.ports, config, clock, log }),
     models: options.models,
     config,
     log: options.log,
@@ -99,7 +103,7 @@ function forPeople(error: NodeJS.ErrnoException, port: number): Error {
 
 export function createGateway(options: GatewayOptions): Gateway {
   const context = toContext(options);
-  const { lifecycle } = context;
+  const { identity, lifecycle } = context;
   const app = createApp(context);
   const { requestTimeoutMs } = context.config;
   const server = createServer(
@@ -110,6 +114,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   return {
     app,
     async listen(port, host) {
+      await identity.start();
       await new Promise<void>((resolve, reject) => {
         const refuse = (error: Error) => reject(forPeople(error, port));
         server.once('error', refuse);
@@ -134,6 +139,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       clearTimeout(cut);
       clearTimeout(end);
       await lifecycle.settled();
+      await identity.stop();
       for (const { breaker } of context.dependencies) breaker.close();
     },
   };

@@ -27,11 +27,17 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
   readonly requestHash: string;
   /** Aborts when the client goes away before it has its answer. */
   readonly gone: AbortSignal;
+  /** For calls that revoke what they came with themselves: they still get their answer. */
+  outliveRevocation(): void;
 }
+
+export type BodyType = 'json' | 'form';
 
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Cookies to set; an answer with cookies is never stored. */
+  readonly cookies?: readonly string[];
   readonly contentType: string;
   readonly body: string | Buffer;
 }
@@ -44,7 +50,7 @@ export interface DocumentedAnswer {
 
 export interface Operation<P = unknown, Q = unknown, B = unknown> {
   readonly id: string;
-  readonly method: 'get' | 'post' | 'put' | 'delete';
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** With `{name}` for parameters. */
   readonly path: `/${string}`;
   readonly tag: string;
@@ -56,6 +62,10 @@ export interface Operation<P = unknown, Q = unknown, B = unknown> {
   readonly params?: z.ZodType<P>;
   readonly query?: z.ZodType<Q>;
   readonly body?: z.ZodType<B>;
+  /** Forms in which the body may come; JSON alone when left out. */
+  readonly bodyTypes?: readonly BodyType[];
+  /** `oauth`: errors in the shape of RFC 6749, section 5.2, as its clients expect. */
+  readonly errorShape?: 'oauth';
   /** Request headers it heeds, with their meaning. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly answers: Readonly<Record<number, DocumentedAnswer>>;

@@ -1,1 +1,13 @@
-export {};
+export type { AccessGrant, AccessToken } from './access-token.ts';
+export { AccessTokens, audience, looksLikeToken } from './access-token.ts';
+export { isAddressOrNetwork, isAllowedAddress } from './allowed-addresses.ts';
+export type { GithubSettings } from './github.ts';
+export { createGithubSignIn, type GithubSignIn } from './github.ts';
+export { Keyring, sameText } from './keyring.ts';
+export { type GithubIdentity, linkAccount } from './link-account.ts';
+export { newUser, passwordLength, passwordProblem, usernameFormat } from './new-user.ts';
+export { Passwords } from './password.ts';
+export { checkSignature, contentDigest, maxSkewSeconds, signatureBase, signingSecret } from './request-signature.ts';
+export type { SessionSecret } from './session-secret.ts';
+export { csrfToken, isCsrfToken, makeSessionSecret, newSessionId, readSessionSecret } from './session-secret.ts';
+export { SignInBackoff } from './sign-in-backoff.ts';

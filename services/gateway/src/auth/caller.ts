@@ -23,6 +23,8 @@ export interface Caller {
   subjects: readonly RevokedSubject[];
   /** Unix milliseconds when the credential was issued; a revocation voids what is older. */
   issuedAt: number;
+  /** The hash of the API key that must sign the request (RFC 9421); null = it need not be signed. */
+  signedBy: string | null;
 }
 
 const unrestricted = {
@@ -34,6 +36,7 @@ const unrestricted = {
   limits: null,
   subjects: [],
   issuedAt: 0,
+  signedBy: null,
 } as const;
 
 /** Who looks in from this machine without a key. No tenant that can be made has this name. */

@@ -28,5 +28,6 @@ export function keyCaller(record: ApiKeyRecord, owner: UserRecord | undefined): 
     limits: record.limits ?? owner?.limits ?? null,
     subjects,
     issuedAt: record.createdAt,
+    signedBy: null,
   };
 }

@@ -2,7 +2,7 @@
  * An error as an answer: the OpenAI shape, or RFC 9457 for those who ask for it, with the headers that tell a client what to do next. Nothing
  * but the public message of the error table leaves here.
  */
-import { InkwellError } from '@inkwell/contracts';
+import { type ErrorCode, InkwellError } from '@inkwell/contracts';
 import type { Answer } from '../operation.ts';
 
 const defaultRetryAfterSeconds = 1;
@@ -15,8 +15,9 @@ function headersOf(error: InkwellError): Record<string, string> {
   }
   if (error.status === 401) {
     const missing = error.code === 'missing_api_key';
+    const ofCredential = error.code === 'invalid_api_key' || error.code === 'invalid_token';
     headers['x-api-key-error'] = missing ? 'missing' : 'invalid';
-    headers['www-authenticate'] = `Bearer realm="inkwell"${missing ? '' : ', error="invalid_token"'}`;
+    headers['www-authenticate'] = `Bearer realm="inkwell"${ofCredential ? ', error="invalid_token"' : ''}`;
   }
   return headers;
 }
@@ -54,6 +55,30 @@ export function errorAnswer(error: InkwellError, accept: string | undefined, req
     headers: headersOf(error),
     contentType: 'application/problem+json',
     body: JSON.stringify(problem(error, requestId)),
+  };
+}
+
+/** RFC 6749, section 5.2: the names its clients know. */
+const oauthNames: Partial<Record<ErrorCode, string>> = {
+  invalid_api_key: 'invalid_client',
+  missing_api_key: 'invalid_client',
+  address_not_allowed: 'invalid_client',
+  invalid_token: 'invalid_grant',
+  insufficient_scope: 'invalid_scope',
+  unsupported_grant_type: 'unsupported_grant_type',
+};
+
+/** The error as an OAuth token endpoint tells it. A refused grant is a 400 there; a client that isn't known, a 401. */
+export function oauthErrorAnswer(error: InkwellError): Answer {
+  const known = oauthNames[error.code];
+  const name = known ?? (error.status < 500 && error.status !== 429 ? 'invalid_request' : 'temporarily_unavailable');
+  const isClient = name === 'invalid_client';
+  const status = known === undefined ? error.status : isClient ? 401 : 400;
+  return {
+    status,
+    headers: { ...headersOf(error), ...(isClient ? { 'www-authenticate': 'Basic realm="inkwell"' } : {}) },
+    contentType: 'application/json',
+    body: JSON.stringify({ error: name, error_description: error.message }),
   };
 }
 

@@ -7,6 +7,7 @@ export function sendAnswer(response: ServerResponse, answer: Answer): void {
   const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
   response.writeHead(answer.status, {
     ...answer.headers,
+    ...(answer.cookies ? { 'set-cookie': [...answer.cookies] } : {}),
     ...(answer.status === 204 ? {} : { 'content-type': answer.contentType, 'content-length': body.length }),
   });
   response.end(body);

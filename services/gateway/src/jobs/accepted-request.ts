@@ -117,7 +117,7 @@ export function acceptRequest(
   gateway: GatewayContext,
   defaults: RequestDefaults,
 ): AcceptedRequest {
-  const model = findModel(gateway, request.model);
+  const model = findModel(gateway, call.caller, request.model);
   const policy = gateway.policy();
   const spec = toSpec(request, model, policy);
   checkPrompts(request.prompt, model, policy, gateway.metrics);

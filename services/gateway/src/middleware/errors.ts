@@ -1,7 +1,7 @@
 /** The one place where something thrown becomes an answer. What really happened goes to the log, never to the client. */
 import type { ErrorRequestHandler } from 'express';
 import type { GatewayContext } from '../context.ts';
-import { errorAnswer, toInkwellError } from '../http/error-answer.ts';
+import { errorAnswer, oauthErrorAnswer, toInkwellError } from '../http/error-answer.ts';
 import { sendAnswer } from '../http/send-answer.ts';
 
 export function errors({ log, metrics }: GatewayContext): ErrorRequestHandler {
@@ -12,6 +12,7 @@ export function errors({ log, metrics }: GatewayContext): ErrorRequestHandler {
     if (error.status >= 500) log.error({ requestId, code: error.code, err: error.cause ?? error }, error.message);
     else log.debug({ requestId, code: error.code, param: error.param }, error.message);
     if (response.headersSent) response.destroy();
+    else if (response.locals.errorShape === 'oauth') sendAnswer(response, oauthErrorAnswer(error));
     else sendAnswer(response, errorAnswer(error, request.headers.accept, requestId));
   };
 }

@@ -1,14 +1,25 @@
 /** The OpenAPI 3.1 document, made from the operations that are served and the schemas that validate. */
 import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi';
-import { type ErrorCode, errorTable } from '@inkwell/contracts';
-import { completionChunkSchema, errorAnswerSchema, jobEventSchema, problemSchema } from '@inkwell/contracts/http';
+import { type ErrorCode, errorTable, InkwellError } from '@inkwell/contracts';
+import {
+  completionChunkSchema,
+  errorAnswerSchema,
+  jobEventSchema,
+  oauthErrorSchema,
+  problemSchema,
+} from '@inkwell/contracts/http';
 import { z } from 'zod';
+import { oauthErrorAnswer } from '../http/error-answer.ts';
 import type { Operation } from '../operation.ts';
 
 const commonErrors: readonly ErrorCode[] = ['invalid_parameter', 'unknown_parameter', 'internal_error'];
 const keyErrors: readonly ErrorCode[] = [
   'missing_api_key',
   'invalid_api_key',
+  'invalid_token',
+  'invalid_signature',
+  'address_not_allowed',
+  'csrf_token_invalid',
   'dependency_unavailable',
   'shutting_down',
 ];
@@ -31,17 +42,22 @@ function errorsOf(operation: Operation): ErrorCode[] {
   ];
 }
 
+const oauthErrorContent = { 'application/json': { schema: oauthErrorSchema } };
 const errorContent = {
   'application/json': { schema: errorAnswerSchema },
   'application/problem+json': { schema: problemSchema },
 };
 
+const oauthStatus = (code: ErrorCode): number => oauthErrorAnswer(new InkwellError(code)).status;
+
 /** One answer per status, naming the codes it can carry. */
 function errorResponses(operation: Operation): RouteConfig['responses'] {
-  const byStatus = Map.groupBy(errorsOf(operation), (code) => errorTable[code].status);
+  const { errorShape } = operation;
+  const statusOf = (code: ErrorCode) => (errorShape === 'oauth' ? oauthStatus(code) : errorTable[code].status);
+  const byStatus = Map.groupBy(errorsOf(operation), statusOf);
   const entries = [...byStatus].map(([status, codes]) => {
     const description = codes.map((code) => `\`${code}\`: ${errorTable[code].message}`).join('\n\n');
-    return [status, { description, content: errorContent }] as const;
+    return [status, { description, content: errorShape === 'oauth' ? oauthErrorContent : errorContent }] as const;
   });
   return Object.fromEntries(entries);
 }
@@ -62,6 +78,12 @@ function headersOf({ headers }: Operation): z.ZodObject | undefined {
   return z.object(Object.fromEntries(entries));
 }
 
+const mediaTypes = { json: 'application/json', form: 'application/x-www-form-urlencoded' } as const;
+
+function bodyContent({ body, bodyTypes = ['json'] }: Operation) {
+  return Object.fromEntries(bodyTypes.map((type) => [mediaTypes[type], { schema: body! }] as const));
+}
+
 function toRoute(operation: Operation): RouteConfig {
   const { access, body, description, id, method, params, path, query, summary, tag } = operation;
   return {
@@ -71,12 +93,12 @@ function toRoute(operation: Operation): RouteConfig {
     tags: [tag],
     summary,
     description,
-    security: access === 'open' ? [] : [{ apiKey: [] }, { bearer: [] }],
+    security: access === 'open' ? [] : [{ apiKey: [] }, { bearer: [] }, { session: [] }],
     request: {
       params: params as z.ZodObject | undefined,
       query: query as z.ZodObject | undefined,
       headers: headersOf(operation),
-      body: body && { required: true, content: { 'application/json': { schema: body } } },
+      body: body && { required: true, content: bodyContent(operation) },
     },
     responses: { ...errorResponses(operation), ...answerResponses(operation) },
   };
@@ -89,6 +111,7 @@ export function openApiDocument(operations: readonly Operation[], version: strin
   const registry = new OpenAPIRegistry();
   registry.registerComponent('securitySchemes', 'apiKey', { type: 'apiKey', in: 'header', name: 'X-API-Key' });
   registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
+  registry.registerComponent('securitySchemes', 'session', { type: 'apiKey', in: 'cookie', name: 'inkwell_session' });
   for (const operation of operations) registry.registerPath(toRoute(operation));
   return new OpenApiGeneratorV31([
     ...registry.definitions,

@@ -1,6 +1,17 @@
 /** Everything this gateway serves. The router and the OpenAPI document are made from this list; order matters where paths overlap. */
 import type { Operation } from '../operation.ts';
+import { getUser, listUsers, updateUser } from './admin/users.ts';
+import { createBrowserSession, getBrowserSession } from './auth/browser-session.ts';
+import { githubCallback, githubLogin } from './auth/github.ts';
+import { login } from './auth/login.ts';
+import { logout } from './auth/logout.ts';
+import { me } from './auth/me.ts';
+import { refresh } from './auth/refresh.ts';
+import { register } from './auth/register.ts';
+import { listSessions, revokeSession } from './auth/sessions.ts';
+import { token } from './auth/token.ts';
 import { createCompletion } from './completions/create-completion.ts';
+import { generate } from './generate/generate.ts';
 import { generateWithApiKey } from './generate/generate-with-api-key.ts';
 import { liveness } from './health/liveness.ts';
 import { ping } from './health/ping.ts';
@@ -15,8 +26,11 @@ import { jobEvents } from './jobs/job-events.ts';
 import { listJobs } from './jobs/list-jobs.ts';
 import { putJob } from './jobs/put-job.ts';
 import { createKey } from './keys/create-key.ts';
+import { getKey } from './keys/get-key.ts';
 import { listKeys } from './keys/list-keys.ts';
 import { revokeKey } from './keys/revoke-key.ts';
+import { rotateKey } from './keys/rotate-key.ts';
+import { updateKey } from './keys/update-key.ts';
 import { docs, docsAssets } from './meta/docs.ts';
 import { metrics } from './meta/metrics.ts';
 import { openapi } from './meta/openapi.ts';
@@ -41,9 +55,28 @@ export const operations: readonly Operation[] = [
   getModel,
   tokenize,
   detokenize,
+  generate,
   generateWithApiKey,
+  register,
+  login,
+  refresh,
+  logout,
+  me,
+  token,
+  createBrowserSession,
+  getBrowserSession,
+  listSessions,
+  revokeSession,
+  githubLogin,
+  githubCallback,
+  listUsers,
+  getUser,
+  updateUser,
   createKey,
   listKeys,
+  getKey,
+  updateKey,
+  rotateKey,
   revokeKey,
   listWorkers,
   drainWorker,

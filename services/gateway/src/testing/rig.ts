@@ -14,7 +14,7 @@ import {
 } from '@inkwell/contracts';
 import type { JobResource } from '@inkwell/contracts/http';
 import { loadTokenizer, type Tokenizer } from '@inkwell/gpt2';
-import { createLog, createMetrics } from '@inkwell/observability';
+import { createLog, createMetrics, type Logger, type Metrics } from '@inkwell/observability';
 import { type Delivery, systemClock } from '@inkwell/ports';
 import type { ContentPolicy } from '@inkwell/safety';
 import { createWorker } from '@inkwell/worker';
@@ -41,6 +41,8 @@ export interface RigOptions {
   config?: Partial<GatewayConfig>;
   workerStats?: () => WorkerStats;
   policy?: () => ContentPolicy;
+  log?: Logger;
+  metrics?: Metrics;
   /** Stands between the gateway and the store, to slow it down or break it. */
   wrapPorts?: (ports: EmbeddedStore) => GatewayPorts;
 }
@@ -52,6 +54,8 @@ export interface Rig {
   /** A key of tenant `alice`, role superuser. */
   key: string;
   addKey(tenant: string, role?: Role, changes?: Partial<ApiKeyRecord>): Promise<string>;
+  /** Another gateway over the same store; closed with the rig. */
+  addGateway(): Promise<{ url: string }>;
   /** `fetch` with the rig's key (or another) and JSON bodies. */
   request(path: string, options?: RequestOptions): Promise<Response>;
   /** The same, with the body read. */
@@ -112,19 +116,23 @@ const keySecret = 'a secret of the tests, 32 bytes or more';
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const directory = await mkdtemp(join(tmpdir(), 'inkwell-gateway-'));
   const ports = await openEmbeddedStore({ directory, clock: systemClock });
-  const shared = { log: createLog({ level: 'silent', name: 'test' }), metrics: createMetrics(), clock: systemClock };
+  const log = options.log ?? createLog({ level: 'silent', name: 'test' });
+  const shared = { log, metrics: options.metrics ?? createMetrics(), clock: systemClock };
   const worker = options.engine && createWorker({ ...shared, ports, engine: { ...engineDefaults, ...options.engine } });
   const contextLength = options.engine?.contextLength ?? testContextLength;
   const tokenizer = options.engine ? await loadTokenizer(options.engine.modelDir) : await testTokenizer();
-  const gateway = createGateway({
-    ...shared,
-    ports: options.wrapPorts?.(ports) ?? ports,
-    models: [{ id: testModel, created: 1_700_000_000, contextLength, tokenizer }],
-    config: { keySecret, ...options.config },
-    workerStats: worker ? () => worker.stats() : options.workerStats,
-    ...(options.policy && { policy: options.policy }),
-    version: '0.0.0-test',
-  });
+  const makeGateway = () =>
+    createGateway({
+      ...shared,
+      ports: options.wrapPorts?.(ports) ?? ports,
+      models: [{ id: testModel, created: 1_700_000_000, contextLength, tokenizer }],
+      config: { keySecret, ...options.config },
+      workerStats: worker ? () => worker.stats() : options.workerStats,
+      ...(options.policy && { policy: options.policy }),
+      version: '0.0.0-test',
+    });
+  const gateway = makeGateway();
+  const others: Gateway[] = [];
   await worker?.start();
   const { url } = await gateway.listen(0, '127.0.0.1');
   const consumer = new AbortController();
@@ -172,6 +180,11 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     ports,
     key,
     addKey,
+    async addGateway() {
+      const another = makeGateway();
+      others.push(another);
+      return another.listen(0, '127.0.0.1');
+    },
     request,
     json,
     async ended(id) {
@@ -192,7 +205,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     async close() {
       consumer.abort();
       await Promise.all(scripts);
-      await Promise.all([gateway.close(0), worker?.stop()]);
+      await Promise.all([gateway.close(0), ...others.map((one) => one.close(0)), worker?.stop()]);
       await ports.close();
       await rm(directory, { recursive: true, force: true });
     },

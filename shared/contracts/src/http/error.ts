@@ -26,3 +26,17 @@ export const problemSchema = z
     param: z.string().nullable(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457' });
+
+export const oauthErrorSchema = z
+  .object({
+    error: z.enum([
+      'invalid_request',
+      'invalid_client',
+      'invalid_grant',
+      'invalid_scope',
+      'unsupported_grant_type',
+      'temporarily_unavailable',
+    ]),
+    error_description: z.string(),
+  })
+  .meta({ id: 'OAuthError', description: 'RFC 6749, section 5.2' });

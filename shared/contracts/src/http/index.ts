@@ -1,5 +1,33 @@
 /** The HTTP contract: one schema per request and answer. Validation, types and the OpenAPI document all come from these. */
-export { apiKeyIdSchema, apiKeyListSchema, apiKeyRequestSchema, apiKeySchema, newApiKeySchema } from './api-key.ts';
+export {
+  adminUserChangeSchema,
+  adminUserListQuerySchema,
+  adminUserListSchema,
+  adminUserSchema,
+} from './admin-user.ts';
+export {
+  apiKeyChangeSchema,
+  apiKeyIdSchema,
+  apiKeyListSchema,
+  apiKeyRequestSchema,
+  apiKeyRotationSchema,
+  apiKeySchema,
+  limitOverridesSchema,
+  newApiKeySchema,
+} from './api-key.ts';
+export {
+  browserSessionSchema,
+  callerSchema,
+  githubCallbackQuerySchema,
+  loginSchema,
+  refreshSchema,
+  registrationSchema,
+  sessionIdSchema,
+  sessionListSchema,
+  tokenRequestSchema,
+  tokensSchema,
+  userIdSchema,
+} from './auth.ts';
 export {
   type CompletionRequest,
   completionChunkSchema,
@@ -9,7 +37,7 @@ export {
   generateRequestSchema,
   generateTemperature,
 } from './completion.ts';
-export { errorAnswerSchema, problemSchema } from './error.ts';
+export { errorAnswerSchema, oauthErrorSchema, problemSchema } from './error.ts';
 export { defaultMaxTokens, type GenerationRequest, maxSequences } from './generation.ts';
 export { healthStatusSchema, type Probe, probeSchema, versionSchema } from './health.ts';
 export {

@@ -1,32 +1,8 @@
-import { completionSchema, generateRequestSchema, generateTemperature } from '@inkwell/contracts/http';
-import { runAndWait, runErrors } from '../../delivery/run-and-wait.ts';
-import { acceptRequest } from '../../jobs/accepted-request.ts';
-import { deadlineHeader } from '../../jobs/deadline.ts';
-import { idempotencyHeader, idempotencyKey, idempotently } from '../../jobs/idempotency.ts';
-import { defineOperation, jsonAnswer } from '../../operation.ts';
+import { generateOperation } from './generate-operation.ts';
 
-/** `POST /api/llm/generate/api-key`: the older synchronous endpoint, with its own default temperature and one rule more. */
-export const generateWithApiKey = defineOperation({
+/** `POST /api/llm/generate/api-key` */
+export const generateWithApiKey = generateOperation({
   id: 'generateWithApiKey',
-  method: 'post',
   path: '/api/llm/generate/api-key',
-  tag: 'Completions',
-  summary: 'Generate text',
-  description: 'Synchronous generation. `temperature` and `top_p` must not both be below 1.',
-  access: 'key',
-  scope: 'generate',
-  body: generateRequestSchema,
-  headers: { ...idempotencyHeader, ...deadlineHeader },
-  answers: { 200: jsonAnswer('The generated text.', completionSchema) },
-  errors: runErrors,
-  async handle(call, gateway) {
-    const request = {
-      ...call.body,
-      model: call.body.model ?? gateway.models[0]!.id,
-      temperature: call.body.temperature ?? generateTemperature,
-    };
-    const onDisconnect = idempotencyKey(call) === undefined ? 'cancel' : 'continue';
-    const accepted = acceptRequest(request, call, gateway, { priority: 'interactive', onDisconnect });
-    return idempotently(gateway, call, (jobId) => runAndWait(gateway, call, accepted, jobId));
-  },
+  summary: 'Generate text with an API key',
 });

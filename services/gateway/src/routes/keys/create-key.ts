@@ -1,27 +1,40 @@
 import { apiKeyRequestSchema, newApiKeySchema } from '@inkwell/contracts/http';
+import { signingSecret } from '@inkwell/identity';
 import { issueApiKey } from '../../auth/issue-api-key.ts';
+import { checkKeyWish, modelsToGive, scopesToGive } from '../../auth/key-grant.ts';
 import { toApiKeyResource } from '../../delivery/api-key-resource.ts';
+import { fromLimitsResource } from '../../delivery/limit-overrides.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
 
-/** `POST /api/keys`: a key for any tenant. The answer is the only place the key ever appears. */
+/** `POST /api/keys`: a key for one's own tenant, or as a superuser for any. The answer is the only place the key ever appears. */
 export const createKey = defineOperation({
   id: 'createKey',
   method: 'post',
   path: '/api/keys',
   tag: 'Keys',
   summary: 'Make an API key',
-  access: 'superuser',
+  access: 'key',
   scope: 'keys',
   body: apiKeyRequestSchema,
   answers: { 201: jsonAnswer('The key, shown this once.', newApiKeySchema) },
-  async handle({ body }, gateway) {
-    const { keyStore } = gateway.ports;
-    const { key, record } = await issueApiKey(keyStore, gateway.config.keySecret, gateway.clock.now(), {
+  async handle({ body, caller }, gateway) {
+    checkKeyWish(caller, body);
+    const { clock, config, identity, ports } = gateway;
+    const tenant = body.tenant ?? caller.tenant;
+    const { key, record } = await issueApiKey(ports.keyStore, config.keySecret, clock.now(), {
       name: body.name,
-      tenant: body.tenant,
+      tenant,
       role: body.role,
       expiresAt: body.expires_at === undefined ? null : body.expires_at * 1000,
+      userId: tenant === caller.tenant ? caller.userId : null,
+      scopes: scopesToGive(caller, body.role, body.scopes),
+      models: modelsToGive(caller, body.models),
+      allowedIps: body.allowed_ips ?? null,
+      limits: fromLimitsResource(body.limits ?? null),
+      signed: body.signed ?? false,
     });
-    return json(201, { ...toApiKeyResource(record), key }, { 'cache-control': 'no-store' });
+    const secret = record.signed ? signingSecret(identity.keySecrets, record.id, record.hash) : null;
+    const answer = { ...toApiKeyResource(record), key, signing_secret: secret };
+    return json(201, answer, { 'cache-control': 'no-store' });
   },
 });

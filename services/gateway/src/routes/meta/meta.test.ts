@@ -41,7 +41,7 @@ describe('GET /openapi.json', () => {
   it('refuses without a key whatever it does not call open', async () => {
     for (const { access, method, path } of operations) {
       const response = await rig.request(path.replaceAll(/\{\w+\}/g, 'x'), {
-        method,
+        method: method.toUpperCase(),
         key: null,
         headers: { via: '1.1 proxy' },
       });

@@ -16,7 +16,7 @@ export const getModel = defineOperation({
   params: z.object({ id: z.string() }),
   answers: { 200: jsonAnswer('The model.', modelSchema) },
   errors: ['model_not_found'],
-  async handle({ params }, gateway) {
-    return json(200, toModelResource(findModel(gateway, params.id)));
+  async handle({ caller, params }, gateway) {
+    return json(200, toModelResource(findModel(gateway, caller, params.id)));
   },
 });

@@ -1,5 +1,6 @@
 import { modelListSchema } from '@inkwell/contracts/http';
 import { toModelResource } from '../../delivery/model-resource.ts';
+import { modelsFor } from '../../jobs/find-model.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
 
 /** `GET /v1/models` */
@@ -12,7 +13,7 @@ export const listModels = defineOperation({
   access: 'key',
   scope: 'models',
   answers: { 200: jsonAnswer('The models this key may use.', modelListSchema) },
-  async handle(_call, { models }) {
-    return json(200, { object: 'list', data: models.map(toModelResource) });
+  async handle({ caller }, gateway) {
+    return json(200, { object: 'list', data: modelsFor(gateway, caller).map(toModelResource) });
   },
 });

@@ -27,8 +27,8 @@ export const detokenize = defineOperation({
   body: detokenizeRequestSchema,
   answers: { 200: jsonAnswer('The text.', detokenizationSchema) },
   errors: ['model_not_found'],
-  async handle({ body }, gateway) {
-    const model = findModel(gateway, body.model);
+  async handle({ body, caller }, gateway) {
+    const model = findModel(gateway, caller, body.model);
     const wrong = body.tokens.findIndex((id) => id >= model.tokenizer.vocabSize);
     if (wrong >= 0) {
       const param = `tokens.${wrong}`;

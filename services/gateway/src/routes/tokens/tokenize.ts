@@ -14,8 +14,8 @@ export const tokenize = defineOperation({
   body: tokenizeRequestSchema,
   answers: { 200: jsonAnswer('The tokens, their number and the context they must fit.', tokenizationSchema) },
   errors: ['model_not_found'],
-  async handle({ body }, gateway) {
-    const model = findModel(gateway, body.model);
+  async handle({ body, caller }, gateway) {
+    const model = findModel(gateway, caller, body.model);
     const tokens = model.tokenizer.encode(body.prompt);
     return json(200, { model: model.id, tokens, count: tokens.length, context_length: model.contextLength });
   },

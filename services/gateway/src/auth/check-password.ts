@@ -1,0 +1,30 @@
+/** Whose password this is. An unknown name, a disabled account and a wrong password cost the same and get the same answer. */
+import { InkwellError, type UserRecord } from '@inkwell/contracts';
+import type { GatewayContext } from '../context.ts';
+
+/**
+ * @param name username, or a verified e-mail address, in lower case
+ * @throws InkwellError `invalid_credentials`, or `too_many_attempts` when this account or address must wait
+ */
+export async function checkPassword(
+  { identity, ports, clock }: GatewayContext,
+  name: string,
+  password: string,
+  ip: string,
+): Promise<UserRecord> {
+  const allowed = await identity.backoff.begin(name, ip, clock.now());
+  if (allowed !== 'allowed') {
+    throw new InkwellError('too_many_attempts', { retryAfterSeconds: allowed.retryAfterMs / 1000 });
+  }
+  const { userStore } = ports;
+  const user = await (name.includes('@') ? userStore.findByVerifiedEmail(name) : userStore.findByUsername(name));
+  const stored = user && user.disabledAt === null ? user.passwordHash : null;
+  const { valid, outdated } = await identity.passwords.verify(password, stored);
+  if (!user || !valid) throw new InkwellError('invalid_credentials');
+  await identity.backoff.succeeded(name, ip);
+  if (!outdated) return user;
+  const passwordHash = await identity.passwords.hash(password);
+  // If somebody changed it meanwhile, theirs stands.
+  await userStore.update(user.id, { passwordHash }, { passwordHash: stored });
+  return user;
+}

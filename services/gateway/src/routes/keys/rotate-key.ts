@@ -1,0 +1,36 @@
+import { apiKeyIdSchema, apiKeyRotationSchema, newApiKeySchema } from '@inkwell/contracts/http';
+import { signingSecret } from '@inkwell/identity';
+import { z } from 'zod';
+import { apiKeyPrefix, hashApiKey, makeApiKey } from '../../auth/api-key.ts';
+import { findOwnKey, noSuchKey } from '../../auth/find-own-key.ts';
+import { toApiKeyResource } from '../../delivery/api-key-resource.ts';
+import { defineOperation, json, jsonAnswer } from '../../operation.ts';
+
+/** `POST /api/keys/{id}/rotate`: a new key under the same id; the one so far stays valid for the overlap, the one before it ends. */
+export const rotateKey = defineOperation({
+  id: 'rotateKey',
+  method: 'post',
+  path: '/api/keys/{id}/rotate',
+  tag: 'Keys',
+  summary: 'Rotate an API key',
+  access: 'key',
+  scope: 'keys',
+  params: z.object({ id: apiKeyIdSchema }),
+  body: apiKeyRotationSchema,
+  answers: { 200: jsonAnswer('The new key, shown this once.', newApiKeySchema) },
+  errors: ['not_found'],
+  async handle({ body, caller, params }, gateway) {
+    const { clock, config, identity, ports } = gateway;
+    const record = await findOwnKey(gateway, caller, params.id);
+    const key = makeApiKey();
+    const rotated = await ports.keyStore.rotate(record.id, record.hash, {
+      hash: hashApiKey(config.keySecret, key),
+      prefix: apiKeyPrefix(key),
+      previousUntil: clock.now() + body.overlap_seconds * 1000,
+    });
+    if (!rotated) throw noSuchKey();
+    await identity.revocations.changed(`key:${record.id}`);
+    const secret = rotated.signed ? signingSecret(identity.keySecrets, rotated.id, rotated.hash) : null;
+    return json(200, { ...toApiKeyResource(rotated), key, signing_secret: secret }, { 'cache-control': 'no-store' });
+  },
+});

@@ -1,0 +1,33 @@
+/** `/api/admin/users`: people, for superusers. */
+import { z } from 'zod';
+import { roles } from '../scope.ts';
+import { limitOverridesSchema } from './api-key.ts';
+import { emailSchema, meSchema, userIdSchema } from './auth.ts';
+import { orNull } from './text.ts';
+
+export const adminUserSchema = meSchema.extend({ limits: orNull(limitOverridesSchema) }).meta({ id: 'AdminUser' });
+
+export const adminUserListSchema = z
+  .object({ object: z.literal('list'), data: z.array(adminUserSchema), has_more: z.boolean() })
+  .meta({ id: 'AdminUserList' });
+
+export const adminUserListQuerySchema = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^\d{1,3}$/, { error: 'must be a whole number from 1 to 100' })
+    .transform(Number)
+    .pipe(z.int().min(1).max(100))
+    .optional()
+    .meta({ description: 'Users per page. Default 20.' }),
+  after: userIdSchema.optional().meta({ description: 'The last id of the page before.' }),
+});
+
+export const adminUserChangeSchema = z
+  .strictObject({
+    role: z.enum(roles).optional(),
+    disabled: z.boolean().optional(),
+    email: emailSchema.nullable().optional(),
+    email_verified: z.boolean().optional().meta({ description: 'You vouch that the address is theirs.' }),
+    limits: orNull(limitOverridesSchema).optional(),
+  })
+  .meta({ id: 'AdminUserChange', description: 'What is left out stays as it is.' });
