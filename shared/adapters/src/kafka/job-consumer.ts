@@ -3,7 +3,7 @@
  * holds is *delayed* (waits until it is due), *out* (handed out, not settled), *settling* (being written elsewhere) or *gone* (finished, or
  * with somebody else). Messages of one key in a lane are one: the later ones share the fate of the first.
  */
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import { type JobKey, type JobMessage, jobMessageSchema } from '@inkwell/contracts';
 import type { Clock, ConsumeOptions, Delivery } from '@inkwell/ports';
 import type { KafkaMessage } from 'kafkajs';
@@ -72,6 +72,8 @@ export class JobConsumer {
   #member: GroupMember | undefined;
   #commitTimer: NodeJS.Timeout | undefined;
   #committing: Promise<void> = Promise.resolve();
+  /** Retries and dead letters under way: what they settle is to be in the commit before a lane may go. */
+  readonly #writing = new Set<Promise<void>>();
   /** Set while the group rebalances: nothing is handed out or settled until it is known what is still ours. */
   #rebalance: PromiseWithResolvers<void> | undefined = Promise.withResolvers();
   #closed = false;
@@ -119,7 +121,7 @@ export class JobConsumer {
       for (const held of lane.held.values()) giveUp(held);
     }
     this.#rebalance?.resolve();
-    await this.#committing;
+    await Promise.all([this.#committing, this.#written()]);
     await this.#member?.leave(() => last.map((progress) => this.#committable(progress)));
     await Promise.all([this.#options.groupLink.close(), this.#options.readLink.close()]);
   }
@@ -168,8 +170,16 @@ export class JobConsumer {
     this.#beginRebalance();
     clearTimeout(this.#commitTimer);
     this.#commitTimer = undefined;
-    await this.#committing;
+    await Promise.all([this.#committing, this.#written()]);
     await this.#commit().catch(() => {});
+  }
+
+  /** Soon: the group does not wait for a member longer than a session. */
+  async #written(): Promise<void> {
+    if (this.#writing.size === 0) return;
+    const patience = wait(this.#options.sessionTimeoutMs / 2, undefined, { ref: false });
+    // One turn more, in which the settled are finished.
+    await Promise.race([Promise.allSettled(this.#writing).then(() => nextTurn()), patience]);
   }
 
   #beginRebalance(): void {
@@ -293,12 +303,16 @@ export class JobConsumer {
       while (this.#rebalance !== undefined && !this.#closed) await this.#rebalance.promise;
       if (held.state !== 'out' || held.attempt !== attempt) return;
       held.state = 'settling';
+      const written = write();
+      this.#writing.add(written);
       try {
-        await write();
+        await written;
         this.#finish(held);
       } catch (error) {
         this.#putBack(held);
         throw error;
+      } finally {
+        this.#writing.delete(written);
       }
     };
     return {
