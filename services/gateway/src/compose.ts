@@ -72,6 +72,7 @@ export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Se
     config: {
       keySecret: config.INKWELL_KEY_SECRET,
       ...edgeConfigOf(config),
+      responseCacheBytes: config.INKWELL_RESPONSE_CACHE_MB * 1_048_576,
       limits: { maxQueued: config.INKWELL_MAX_QUEUED, maxQueuedPerTenant: config.INKWELL_MAX_QUEUED_PER_TENANT },
     },
     log,

@@ -45,8 +45,8 @@ export interface GatewayConfig extends EdgeConfig {
   /** Where clients reach this installation (`https://…`), without a slash at the end. */
   publicUrl?: string;
   github?: GithubSettings;
-  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed. */
-  trustedProxies: readonly string[];
+  /** Room for kept answers of deterministic requests; 0 keeps none. */
+  responseCacheBytes: number;
 }
 
 const defaults: Omit<GatewayConfig, 'keySecret'> = {
@@ -70,7 +70,7 @@ const defaults: Omit<GatewayConfig, 'keySecret'> = {
   longestSessionMs: 90 * 86_400_000,
   browserSessionTtlMs: 12 * 3_600_000,
   openRegistration: true,
-  trustedProxies: [],
+  responseCacheBytes: 33_554_432,
 };
 
 export function resolveConfig(given: Pick<GatewayConfig, 'keySecret'> & Partial<GatewayConfig>): GatewayConfig {

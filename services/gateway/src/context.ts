@@ -22,6 +22,7 @@ import type { Dependency } from './bounded-ports.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Readers } from './delivery/readers.ts';
 import type { Caution } from './jobs/caution.ts';
+import type { ResponseCache } from './jobs/response-cache.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
 export interface GatewayPorts {
@@ -74,6 +75,7 @@ export interface GatewayContext {
   readonly lifecycle: Lifecycle;
   readonly readers: Readers;
   readonly caution: Caution;
+  readonly responseCache: ResponseCache;
   /** The rules in force at this moment. */
   readonly policy: () => ContentPolicy;
   readonly identity: Identity;

@@ -15,6 +15,7 @@ import { type GatewayConfig, resolveConfig } from './config.ts';
 import type { GatewayContext, GatewayPorts, ServedModel, WorkerStats } from './context.ts';
 import { Readers } from './delivery/readers.ts';
 import { Caution } from './jobs/caution.ts';
+import { ResponseCache } from './jobs/response-cache.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { answerClientErrors } from './middleware/client-errors.ts';
 import { openApiDocument } from './openapi/document.ts';
@@ -92,6 +93,7 @@ function toContext(options: GatewayOptions): GatewayContext {
     lifecycle: createLifecycle(),
     readers: new Readers(),
     caution: new Caution(options.clock),
+    responseCache: new ResponseCache(options.clock, config.responseCacheBytes),
     policy: options.policy ?? defaultPolicy(),
   };
 }

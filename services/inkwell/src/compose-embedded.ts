@@ -69,6 +69,7 @@ export async function composeEmbedded(
       config: {
         keySecret,
         ...edgeConfigOf(config),
+        responseCacheBytes: config.INKWELL_RESPONSE_CACHE_MB * 1_048_576,
         limits: { maxQueued: config.INKWELL_MAX_QUEUED, maxQueuedPerTenant: config.INKWELL_MAX_QUEUED_PER_TENANT },
       },
       workerStats: () => worker.stats(),

@@ -120,6 +120,9 @@ const embeddedEnvironment = z.object({
     .default(168)
     .describe('How long finished jobs and their events are kept, at least 24.'),
   ...edgeSettings,
+  INKWELL_RESPONSE_CACHE_MB: wholeNumber(0, 65_536)
+    .default(32)
+    .describe('Room of each gateway for kept answers of deterministic requests that ask for it, in MiB; 0 keeps none.'),
   INKWELL_POLICY_FILE: z
     .string()
     .min(1)

@@ -36,6 +36,9 @@ export function createMetrics() {
       'dependency',
       'reason',
     ]),
+    responseCache: counter('response_cache_requests_total', 'Requests that welcomed a kept answer, by outcome.', [
+      'outcome',
+    ]),
     policyViolations: counter('content_policy_violations_total', 'Prompts refused and texts ended, by rule.', [
       'direction',
       'rule',

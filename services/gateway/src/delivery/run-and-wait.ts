@@ -3,7 +3,9 @@ import { type ErrorCode, InkwellError, type JobRecord } from '@inkwell/contracts
 import type { GatewayContext } from '../context.ts';
 import { acceptJob } from '../jobs/accept-job.ts';
 import type { AcceptedRequest } from '../jobs/accepted-request.ts';
+import type { CacheWish } from '../jobs/cache-wish.ts';
 import { cancelInBackground } from '../jobs/cancel-job.ts';
+import type { CachedAnswer } from '../jobs/response-cache.ts';
 import { type Answer, type Call, json } from '../operation.ts';
 import { awaitOutcome } from './await-outcome.ts';
 import { toCompletion } from './completion.ts';
@@ -26,6 +28,11 @@ export function jobHeader(record: JobRecord): Record<string, string> {
   return { 'x-inkwell-job-id': record.id };
 }
 
+function keptAnswer({ body, jobId }: CachedAnswer): Answer {
+  const headers = { 'x-inkwell-job-id': jobId, 'x-inkwell-cache': 'hit' };
+  return { status: 200, headers, contentType: 'application/json', body };
+}
+
 /**
  * Undefined when the client left and the job was cancelled for it. A job that continues without its client is awaited all the same, so that
  * its answer can be kept for a repeat.
@@ -36,13 +43,21 @@ export async function runAndWait(
   call: Call,
   accepted: AcceptedRequest,
   jobId: string,
+  wish?: CacheWish,
 ): Promise<Answer | undefined> {
+  const kept = wish?.key ? gateway.responseCache.get(wish.key) : undefined;
+  if (wish) gateway.metrics.responseCache.inc({ outcome: kept ? 'hit' : 'miss' });
+  if (kept) return keptAnswer(kept);
   const { record } = await acceptJob(gateway, accepted, jobId);
-  const headers = jobHeader(record);
+  const headers = { ...jobHeader(record), ...(wish && { 'x-inkwell-cache': 'miss' }) };
   for (const [name, value] of Object.entries(headers)) call.response.setHeader(name, value);
   const cancels = record.onDisconnect === 'cancel';
   const outcome = await awaitOutcome(gateway, record, cancels ? call.gone : undefined);
-  if (outcome) return json(200, toCompletion(record, outcome), headers);
+  if (outcome) {
+    const answer = json(200, toCompletion(record, outcome), headers);
+    if (wish?.key) gateway.responseCache.put(wish.key, { body: String(answer.body), jobId: record.id });
+    return answer;
+  }
   if (!call.gone.aborted) throw new InkwellError('shutting_down');
   cancelInBackground(gateway, record);
   return undefined;

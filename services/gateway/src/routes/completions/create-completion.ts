@@ -10,6 +10,7 @@ import { jobHeader, runAndWait, runErrors } from '../../delivery/run-and-wait.ts
 import { streamCompletion } from '../../delivery/stream-completion.ts';
 import { acceptJob } from '../../jobs/accept-job.ts';
 import { type AcceptedRequest, acceptRequest } from '../../jobs/accepted-request.ts';
+import { cacheHeader, readCacheWish } from '../../jobs/cache-wish.ts';
 import { deadlineHeader } from '../../jobs/deadline.ts';
 import {
   idempotencyHeader,
@@ -45,7 +46,7 @@ export const createCompletion = defineOperation({
   access: 'key',
   scope: 'generate',
   body: completionRequestSchema,
-  headers: { ...idempotencyHeader, ...deadlineHeader },
+  headers: { ...idempotencyHeader, ...deadlineHeader, ...cacheHeader },
   answers: {
     200: {
       description: 'The completion, or with `stream: true` its chunks.',
@@ -56,7 +57,9 @@ export const createCompletion = defineOperation({
   async handle(call, gateway) {
     const onDisconnect = idempotencyKey(call) === undefined ? 'cancel' : 'continue';
     const accepted = acceptRequest(call.body, call, gateway, { priority: 'interactive', onDisconnect });
-    if (!call.body.stream) return idempotently(gateway, call, (jobId) => runAndWait(gateway, call, accepted, jobId));
+    const wish = readCacheWish(call, accepted, call.body.seed);
+    if (!call.body.stream)
+      return idempotently(gateway, call, (jobId) => runAndWait(gateway, call, accepted, jobId, wish));
     await stream(gateway, call, accepted);
     return undefined;
   },

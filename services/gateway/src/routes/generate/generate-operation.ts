@@ -1,6 +1,7 @@
 import { completionSchema, generateRequestSchema, generateTemperature } from '@inkwell/contracts/http';
 import { runAndWait, runErrors } from '../../delivery/run-and-wait.ts';
 import { acceptRequest } from '../../jobs/accepted-request.ts';
+import { cacheHeader, readCacheWish } from '../../jobs/cache-wish.ts';
 import { deadlineHeader } from '../../jobs/deadline.ts';
 import { idempotencyHeader, idempotencyKey, idempotently } from '../../jobs/idempotency.ts';
 import { defineOperation, jsonAnswer, type Operation } from '../../operation.ts';
@@ -17,7 +18,7 @@ export function generateOperation({ id, path, summary }: Pick<Operation, 'id' | 
     access: 'key',
     scope: 'generate',
     body: generateRequestSchema,
-    headers: { ...idempotencyHeader, ...deadlineHeader },
+    headers: { ...idempotencyHeader, ...deadlineHeader, ...cacheHeader },
     answers: { 200: jsonAnswer('The generated text.', completionSchema) },
     errors: runErrors,
     async handle(call, gateway) {
@@ -28,7 +29,8 @@ export function generateOperation({ id, path, summary }: Pick<Operation, 'id' | 
       };
       const onDisconnect = idempotencyKey(call) === undefined ? 'cancel' : 'continue';
       const accepted = acceptRequest(request, call, gateway, { priority: 'interactive', onDisconnect });
-      return idempotently(gateway, call, (jobId) => runAndWait(gateway, call, accepted, jobId));
+      const wish = readCacheWish(call, accepted, call.body.seed);
+      return idempotently(gateway, call, (jobId) => runAndWait(gateway, call, accepted, jobId, wish));
     },
   });
 }
