@@ -22,6 +22,8 @@ export interface OwnKafkaOptions {
   /** Default: any free one. Give the same again, with the directory, to come back after `kill`. */
   port?: number;
   ownGroup?: boolean;
+  /** Where clients are told to connect, when something stands between (default: the port). `url` says the same. */
+  advertisedPort?: number;
 }
 
 /** `url` is a list of brokers, `host:port,…`. Share it: use topic and group names nobody else uses. */
@@ -39,11 +41,12 @@ export async function startOwnKafka(options: OwnKafkaOptions = {}): Promise<Runn
     if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
   };
   const [port, controllerPort] = [options.port ?? (await freePort()), await freePort()];
+  const advertisedPort = options.advertisedPort ?? port;
   const properties = join(directory, 'server.properties');
   const logging = `-Dlog4j2.configurationFile=${join(home, 'log4j2.properties')}`;
   const java = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', logging, '-cp', join(libraries, '*')];
   try {
-    await writeFile(properties, render(serverProperties(directory, port, controllerPort)));
+    await writeFile(properties, render(serverProperties(directory, { port, advertisedPort, controllerPort })));
     if (!existsSync(join(directory, 'logs', 'meta.properties'))) {
       const clusterId = randomBytes(16).toString('base64url');
       const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
@@ -58,7 +61,7 @@ export async function startOwnKafka(options: OwnKafkaOptions = {}): Promise<Runn
       readyTimeoutMs: 90_000,
     });
     return {
-      url: `127.0.0.1:${port}`,
+      url: `127.0.0.1:${advertisedPort}`,
       pid: child.pid,
       ended: child.ended,
       async stop() {
@@ -74,7 +77,10 @@ export async function startOwnKafka(options: OwnKafkaOptions = {}): Promise<Runn
 }
 
 /** Small, quick to start, and quick to notice that a killed predecessor is gone. */
-function serverProperties(directory: string, port: number, controllerPort: number): Record<string, string | number> {
+function serverProperties(
+  directory: string,
+  { port, advertisedPort, controllerPort }: Record<'port' | 'advertisedPort' | 'controllerPort', number>,
+): Record<string, string | number> {
   const oneCopy = Object.fromEntries(
     [
       'default.replication.factor',
@@ -91,7 +97,7 @@ function serverProperties(directory: string, port: number, controllerPort: numbe
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${advertisedPort}`,
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'PLAINTEXT',

@@ -40,12 +40,6 @@ const everyPort: Record<keyof GatewayPorts, true> = {
   attemptStore: true,
   announcements: true,
 };
-const portNames = Object.keys(everyPort) as (keyof GatewayPorts)[];
-
-/** One local store behind all ports, as in the embedded edition. */
-export const oneStore: readonly DependencyPlan[] = [
-  { name: 'store', ports: portNames, pulse: ({ jobStore }) => jobStore.counts() },
-];
 
 /** @throws Error when a port belongs to no dependency or to several */
 export function boundPorts(
@@ -55,7 +49,7 @@ export function boundPorts(
   listener: BreakerListener,
 ): { ports: GatewayPorts; dependencies: Dependency[] } {
   const owned = plans.flatMap((plan) => plan.ports);
-  for (const name of portNames) {
+  for (const name of Object.keys(everyPort)) {
     const owners = owned.filter((one) => one === name).length;
     if (owners !== 1) throw new Error(`the port ${name} belongs to ${owners} dependencies instead of one`);
   }

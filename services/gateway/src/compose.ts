@@ -8,6 +8,7 @@ import { createLog, createMetrics } from '@inkwell/observability';
 import { systemClock } from '@inkwell/ports';
 import type { Service } from '@inkwell/resilience';
 import { issueApiKey } from './auth/issue-api-key.ts';
+import { clusterDependencies } from './dependency-plans.ts';
 import { createGateway } from './gateway.ts';
 import { edgeConfigOf } from './http/edge-config.ts';
 import { productVersion } from './product-version.ts';
@@ -16,6 +17,8 @@ import { watchWorkers } from './workers-view.ts';
 
 /** How long clients that cannot resume are given after SIGTERM. */
 const graceMs = 10_000;
+/** Of the clients of Redis, Kafka and MongoDB: no longer than what stands before them waits, or their last word comes too late (ADR 11). */
+const deadlineMs = 2_000;
 const hourMs = 3_600_000;
 
 /** Throws an Error for people when a setting, the model, a server or the port cannot be used; nothing is left open then. */
@@ -33,15 +36,17 @@ export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Se
       url: config.REDIS_URL,
       prefix: `${namespace}:`,
       retentionMs: config.INKWELL_RETENTION_HOURS * hourMs,
+      deadlineMs,
       log: (message) => log.warn(message),
     }),
   );
-  const mongo = closing(await openMongoStore({ url: config.MONGO_URL, database: namespace }));
+  const mongo = closing(await openMongoStore({ url: config.MONGO_URL, database: namespace, deadlineMs }));
   const kafka = closing(
     await openKafkaBus({
       brokers: config.KAFKA_BROKERS,
       topicPrefix: `${namespace}.`,
       groupId: `${namespace}-workers`,
+      deadlineMs,
       clock,
       log,
     }),
@@ -55,19 +60,7 @@ export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Se
   const identityStores = { keyStore, userStore, sessionStore, revocationStore, attemptStore };
   const gateway = createGateway({
     ports: { ...redis, ...identityStores, jobBus: kafka.jobBus },
-    dependencies: [
-      {
-        name: 'redis',
-        ports: ['jobStore', 'resultStream', 'lease', 'idempotencyStore', 'workerRegistry', 'announcements'],
-        pulse: ({ jobStore }) => jobStore.counts(),
-      },
-      { name: 'kafka', ports: ['jobBus'], pulse: ({ jobBus }) => jobBus.deadLetters(1) },
-      {
-        name: 'mongo',
-        ports: ['keyStore', 'userStore', 'sessionStore', 'revocationStore', 'attemptStore'],
-        pulse: ({ keyStore }) => keyStore.findByHash(''),
-      },
-    ],
+    dependencies: clusterDependencies,
     models: [model],
     config: {
       keySecret: config.INKWELL_KEY_SECRET,

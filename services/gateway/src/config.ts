@@ -20,6 +20,8 @@ export interface GatewayConfig extends EdgeConfig {
   bodyLimitBytes: number;
   /** How long a client may take to send its whole request. The answer may take as long as it needs. */
   requestTimeoutMs: number;
+  /** Most connections at the same time; those beyond are closed at once. */
+  maxConnections: number;
   /** Silence on a stream after which a comment is sent. */
   heartbeatMs: number;
   /** How long a client may leave a stream unread before it is dropped. */
@@ -59,6 +61,7 @@ const defaults: Omit<GatewayConfig, 'keySecret'> = {
   streamPatienceMs: 30_000,
   bodyLimitBytes: 1_048_576,
   requestTimeoutMs: 30_000,
+  maxConnections: 20_000,
   heartbeatMs: 15_000,
   stallLimitMs: 30_000,
   idempotencyRetentionMs: 86_400_000,

@@ -10,10 +10,11 @@ import { type ContentPolicy, readDefaultPolicy } from '@inkwell/safety';
 import type { Express } from 'express';
 import { createApp } from './app.ts';
 import { createIdentity } from './auth/identity.ts';
-import { boundPorts, type DependencyPlan, oneStore } from './bounded-ports.ts';
+import { boundPorts, type DependencyPlan } from './bounded-ports.ts';
 import { type GatewayConfig, resolveConfig } from './config.ts';
 import type { GatewayContext, GatewayPorts, ServedModel, WorkerStats } from './context.ts';
 import { Readers } from './delivery/readers.ts';
+import { embeddedDependencies } from './dependency-plans.ts';
 import { Caution } from './jobs/caution.ts';
 import { ResponseCache } from './jobs/response-cache.ts';
 import { createLifecycle } from './lifecycle.ts';
@@ -73,7 +74,12 @@ function toContext(options: GatewayOptions): GatewayContext {
   const config = resolveConfig(options.config);
   if (options.models.length === 0) throw new Error('a gateway needs at least one model');
   const { log, clock } = options;
-  const bounded = boundPorts(options.ports, options.dependencies ?? oneStore, config, reportDependencies(options));
+  const bounded = boundPorts(
+    options.ports,
+    options.dependencies ?? embeddedDependencies,
+    config,
+    reportDependencies(options),
+  );
   let document: object | undefined;
   return {
     ...bounded,
@@ -112,6 +118,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     { ...serverLimits, requestTimeout: requestTimeoutMs, headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs) },
     app,
   );
+  server.maxConnections = context.config.maxConnections;
   answerClientErrors(server);
   return {
     app,

@@ -4,6 +4,7 @@ export { issueApiKey } from './auth/issue-api-key.ts';
 export type { DependencyPlan } from './bounded-ports.ts';
 export type { GatewayConfig } from './config.ts';
 export type { GatewayPorts, ServedModel, WorkerStats } from './context.ts';
+export { clusterDependencies } from './dependency-plans.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export { edgeConfigOf } from './http/edge-config.ts';
 export { watchPolicy } from './watch-policy.ts';

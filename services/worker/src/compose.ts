@@ -15,6 +15,8 @@ const maxSequences = 32;
 const drainMs = 10_000;
 /** A reader waits about this long, and as long again for a look, when a worker dies; it is renewed every half second. */
 const leaseTtlMs = 1_500;
+/** Of the clients of Redis, Kafka and MongoDB: no longer than what stands before them waits, or their last word comes too late (ADR 11). */
+const deadlineMs = 2_000;
 const hourMs = 3_600_000;
 
 /** Throws an Error for people when a setting, the model or a server cannot be used; nothing is left open then. */
@@ -33,6 +35,7 @@ export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Ser
       url: config.REDIS_URL,
       prefix: `${namespace}:`,
       retentionMs: config.INKWELL_RETENTION_HOURS * hourMs,
+      deadlineMs,
       log: (message) => log.warn(message),
     }),
   );
@@ -41,6 +44,7 @@ export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Ser
       brokers: config.KAFKA_BROKERS,
       topicPrefix: `${namespace}.`,
       groupId: `${namespace}-workers`,
+      deadlineMs,
       clock,
       log,
     }),

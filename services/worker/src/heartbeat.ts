@@ -4,7 +4,7 @@
  */
 import type { Logger } from '@inkwell/observability';
 import type { WorkerRegistry, WorkerReport, WorkerWish } from '@inkwell/ports';
-import { withDeadline } from './persist.ts';
+import { withDeadline } from '@inkwell/resilience';
 
 const beatMs = 500;
 /** A worker is forgotten after four missed beats. */

@@ -2,9 +2,9 @@
  * Renews the leases of all jobs this worker has, together, at a third of their time to live. Tells when one was lost; a renewal that fails
  * is only logged, since the next comes before the lease runs out and the fence protects the story in any case.
  */
+import { withDeadline } from '@inkwell/resilience';
 import type { WorkerContext } from './context.ts';
 import type { JobRun } from './job-run.ts';
-import { withDeadline } from './persist.ts';
 
 export class LeaseKeeper {
   readonly #context: WorkerContext;
@@ -30,7 +30,11 @@ export class LeaseKeeper {
   async #renew(run: JobRun): Promise<void> {
     const { ports, limits, log } = this.#context;
     try {
-      const renewed = await withDeadline(ports.lease.renew(run.key, run.fence, limits.leaseTtlMs), 'renew');
+      const renewed = await withDeadline(
+        ports.lease.renew(run.key, run.fence, limits.leaseTtlMs),
+        'renew',
+        limits.leaseTtlMs,
+      );
       if (renewed === 'lost' && run.phase === 'running') this.#onLost(run);
     } catch (error) {
       log.warn({ err: error, job: run.key }, 'a lease could not be renewed; it is tried again');

@@ -1,26 +1,14 @@
 /**
  * Calls to the ports that must succeed in the end: each try has a deadline, a rejection is logged and tried again with a growing pause, and
- * giving up is the caller's signal. Only for calls that may be repeated; appends, which may not, have their own check in the story writer.
+ * giving up is the caller's signal. Tries and pauses are short enough that whoever was waiting when a dependency came back is at work again
+ * within five seconds. Only for calls that may be repeated; appends, which may not, have their own check in the story writer.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '@inkwell/observability';
+import { retry, withDeadline } from '@inkwell/resilience';
 
-const tryTimeoutMs = 15_000;
-const firstPauseMs = 25;
-const longestPauseMs = 2_000;
-
-/** Rejects when `work` takes longer than a try may. */
-export async function withDeadline<T>(work: Promise<T>, what: string, timeoutMs = tryTimeoutMs): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+/** How long one try may take, in milliseconds. */
+export const tryTimeoutMs = 3_000;
+const pauses = { firstMs: 25, longestMs: 1_000 };
 
 export interface Persistence {
   readonly log: Logger;
@@ -29,15 +17,10 @@ export interface Persistence {
 }
 
 /** @throws the signal's reason once it aborts; nothing else */
-export async function persist<T>({ log, signal }: Persistence, what: string, call: () => Promise<T>): Promise<T> {
-  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
-    signal.throwIfAborted();
-    try {
-      return await withDeadline(call(), what);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      log.warn({ err: error, what, pauseMs }, 'a call to the store failed and is tried again');
-    }
-    await delay(pauseMs, undefined, { signal }).catch(() => {});
-  }
+export function persist<T>({ log, signal }: Persistence, what: string, call: () => Promise<T>): Promise<T> {
+  return retry(() => withDeadline(call(), what, tryTimeoutMs), {
+    ...pauses,
+    signal,
+    onFailure: (err, pauseMs) => log.warn({ err, what, pauseMs }, 'a call to the store failed and is tried again'),
+  });
 }

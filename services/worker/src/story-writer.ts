@@ -5,9 +5,10 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { NewJobEvent } from '@inkwell/contracts';
+import { withDeadline } from '@inkwell/resilience';
 import type { WorkerContext } from './context.ts';
 import type { JobRun, WriteResult } from './job-run.ts';
-import { persist, withDeadline } from './persist.ts';
+import { persist, tryTimeoutMs } from './persist.ts';
 
 const pauseAfterFailureMs = 100;
 
@@ -90,11 +91,16 @@ export class StoryWriter {
 
   async #append(run: JobRun, events: NewJobEvent[]): Promise<WriteResult> {
     const { ports, log, signal } = this.#context;
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       if (signal.aborted) return 'stopped';
       try {
-        return await withDeadline(ports.resultStream.append(run.key, run.fence, run.seq, events), 'append');
+        const append = ports.resultStream.append(run.key, run.fence, run.seq, events);
+        const result = await withDeadline(append, 'append', tryTimeoutMs);
+        // An earlier try may have been done after all, later than it was looked for.
+        if (result === 'ok' || tries === 1) return result;
+        return (await this.#arrived(run, events)) ? 'ok' : 'stale';
       } catch (error) {
+        if (signal.aborted) return 'stopped';
         log.warn({ err: error, job: run.key }, 'an append failed and is tried again');
       }
       try {

@@ -9,12 +9,13 @@ export interface KafkaLog {
 
 export const silentLog: KafkaLog = { warn: () => {}, error: () => {} };
 
-export function createClient(brokers: readonly string[]): Kafka {
+/** @param requestTimeoutMs after this long without an answer a connection may be dead: whoever asked takes a new one */
+export function createClient(brokers: readonly string[], requestTimeoutMs = 5000): Kafka {
   return new Kafka({
     clientId: 'inkwell',
     brokers: [...brokers],
     connectionTimeout: 1000,
-    requestTimeout: 5000,
+    requestTimeout: requestTimeoutMs,
     retry: { initialRetryTime: 30, maxRetryTime: 500, retries: 3 },
     // Whatever goes wrong reaches us as an error, and we say it in our own log.
     logLevel: logLevel.NOTHING,

@@ -59,7 +59,7 @@ export async function openKafkaBus(options: KafkaBusOptions): Promise<KafkaBus> 
   const { lanes, factPartitions } = await checkTopics(brokers, topicPrefix);
   const names = topicNames(topicPrefix);
   const timing = { sessionTimeoutMs, heartbeatMs };
-  const session = new Session({ client: createClient(brokers), names, timing, deadlineMs, log });
+  const session = new Session({ client: createClient(brokers, deadlineMs), names, timing, deadlineMs, log });
   const factGroupId = (group: string) => `${groupId}.facts.${group}`;
   const jobBus = new KafkaJobBus(session, { groupId, laneCount: lanes, readAhead, clock });
   return {

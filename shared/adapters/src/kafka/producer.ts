@@ -9,6 +9,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { InkwellError } from '@inkwell/contracts';
+import { withDeadline } from '@inkwell/resilience';
 import type { IHeaders, Kafka, Producer } from 'kafkajs';
 import { closed, type KafkaLog, reasonOf, unavailable } from './client.ts';
 import { errorType, placeKey } from './link.ts';
@@ -135,7 +136,12 @@ export class GroupingProducer {
     const topicMessages = [...byTopic].map(([topic, of]) => ({ topic, messages: of.map(({ message }) => message) }));
     this.#requests++;
     try {
-      const answers = await producer.sendBatch({ acks: -1, topicMessages });
+      // kafkajs would try the same connection again, dead or not, a few times as long; a new producer takes a new one.
+      const answers = await withDeadline(
+        producer.sendBatch({ acks: -1, topicMessages }),
+        'produce',
+        this.#options.deadlineMs,
+      );
       const written = new Set(answers.map(({ topicName, partition }) => placeKey({ topic: topicName, partition })));
       const missing = group.find(({ message }) => !written.has(placeKey(message)));
       if (missing !== undefined) throw new Error(`partition ${placeKey(missing.message)} was left out`);

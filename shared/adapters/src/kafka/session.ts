@@ -1,5 +1,6 @@
 /** What the ports of one process share: names, the producer, a connection for questions, and how consumers come and go. */
 import type { Clock } from '@inkwell/ports';
+import { withDeadline } from '@inkwell/resilience';
 import type { Kafka, KafkaMessage } from 'kafkajs';
 import { closed, type KafkaLog, unavailable } from './client.ts';
 import type { GroupTiming } from './group-member.ts';
@@ -49,7 +50,7 @@ export class Session {
   async ask<Answer>(question: (desk: Link) => Promise<Answer>): Promise<Answer> {
     if (this.#closed) throw closed();
     try {
-      return await within(this.#deadlineMs, question(this.#desk));
+      return await withDeadline(question(this.#desk), 'a question to Kafka', this.#deadlineMs);
     } catch (error) {
       throw unavailable(error);
     }
@@ -66,7 +67,7 @@ export class Session {
     };
     signal.addEventListener('abort', dismiss);
     try {
-      await within(joinDeadlineMs, consumer.start());
+      await withDeadline(consumer.start(), 'joining the group', joinDeadlineMs);
     } catch (error) {
       await dismiss();
       if (signal.aborted) return;
@@ -87,17 +88,5 @@ export class Session {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()));
     await this.producer.close();
     await this.#desk.close();
-  }
-}
-
-async function within<Value>(ms: number, work: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Kafka did not answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -29,6 +29,9 @@ export interface RedisConnection {
   close(): Promise<void>;
 }
 
+/** Longest a connection that is given up waits for the other side to agree. */
+const giveUpMs = 200;
+
 /** Longest a closing connection waits for answers. */
 const goodbyeMs = 2000;
 /** Shortest silence after a command for which a connection is given up. */
@@ -45,7 +48,9 @@ export async function connectRedis({ url, deadlineMs, log }: RedisConnectionOpti
   const options: RedisOptions = {
     commandTimeout: deadlineMs,
     connectTimeout: deadlineMs,
+    // A connection may die without a word, and would then swallow all that is asked of it for a quarter of an hour.
     socketTimeout: Math.max(deadlineMs, shortestSilenceMs),
+    disconnectTimeout: giveUpMs,
     maxRetriesPerRequest: null,
     autoResubscribe: false,
     keepAlive: 10_000,
@@ -125,12 +130,10 @@ class Calls {
     if (this.#corked === stream) return;
     this.#corked = stream;
     stream.cork();
-    const uncork = () => {
+    process.nextTick(() => {
       if (this.#corked === stream) this.#corked = undefined;
       stream.uncork();
-    };
-    // Behind what others do at the end of this turn: they may send something too.
-    process.nextTick(() => process.nextTick(uncork));
+    });
   }
 }
 

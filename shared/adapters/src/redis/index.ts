@@ -1,7 +1,8 @@
 /**
- * The ports a cluster keeps in Redis: jobs with their leases and stories, remembered requests, rate counters, announcements and the workers'
- * registry. Any number of processes share them. What is acknowledged is as durable as the server's `appendfsync`: with `always` it survives
- * the death of Redis and a power cut, with `everysec` these may take the last two seconds or so (ADR 6 says what follows from that).
+ * The ports a cluster keeps in Redis: jobs with their leases and stories, remembered requests, announcements and
+ * the workers' registry. Any number of processes share them. What is
+ * acknowledged is as durable as the server's `appendfsync`: with `always` it survives the death of Redis and a power cut, with `everysec`
+ * these may take the last two seconds or so (ADR 6 says what follows from that).
  */
 import type {
   Announcements,
@@ -16,14 +17,12 @@ import { createAnnouncements } from './announcements.ts';
 import { Channels } from './channels.ts';
 import { connectRedis, type RedisLog } from './connection.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
-import { removeJob } from './job-scripts.ts';
 import { createJobStore } from './job-store.ts';
 import { keyspace } from './keyspace.ts';
 import { createLease } from './lease.ts';
 import { prune } from './prune.ts';
 import { createRateLimiter } from './rate-limiter.ts';
 import { createResultStream } from './result-stream.ts';
-import { keepRetention } from './retention.ts';
 import { createWorkerRegistry } from './worker-registry.ts';
 
 export interface RedisStoreOptions {
@@ -31,12 +30,10 @@ export interface RedisStoreOptions {
   url: string;
   /** What every key begins with, to share a Redis (default `inkwell:`). */
   prefix?: string;
-  /** How long a job, its story and its fence are kept after it finished, or what has no record after its last write; at least 24 hours. */
+  /** How long a story and its fence are kept after the last write when there is no record of the job, at least 24 hours. */
   retentionMs: number;
   /** Longest any call may take (default 5000). */
   deadlineMs?: number;
-  /** How often old jobs are looked for (default ten minutes). */
-  sweepEveryMs?: number;
   /** Told of lost connections and unsafe settings. */
   log?: RedisLog;
 }
@@ -48,7 +45,7 @@ export interface RedisStore {
   idempotencyStore: IdempotencyStore;
   announcements: Announcements;
   workerRegistry: WorkerRegistry;
-  /** Removes jobs finished before then (Unix ms) with their stories. Answers how many. The store does it by itself, too. */
+  /** Removes jobs finished before then (Unix ms) with their stories. Answers how many. Somebody must call it: records don't expire. */
   prune(beforeMs: number): Promise<number>;
   rateLimiter: RateLimiter;
   /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
@@ -59,15 +56,13 @@ const dayMs = 86_400_000;
 
 /** Throws an Error worded for the operator when Redis doesn't answer, may evict keys, or the retention is too short. */
 export async function openRedisStore(options: RedisStoreOptions): Promise<RedisStore> {
-  const { url, prefix = 'inkwell:', retentionMs, deadlineMs = 5000, sweepEveryMs = 600_000, log = () => {} } = options;
+  const { url, prefix = 'inkwell:', retentionMs, deadlineMs = 5000, log = () => {} } = options;
   if (!Number.isInteger(retentionMs) || retentionMs < dayMs) {
     throw new RangeError('Events must be kept for at least 24 hours, in whole milliseconds.');
   }
   const connection = await connectRedis({ url, deadlineMs, log });
-  await connection.call((redis) => removeJob.load(redis));
   const keys = keyspace(prefix);
   const channels = new Channels(connection, log);
-  keepRetention(connection, keys, { retentionMs, everyMs: sweepEveryMs, log });
   return {
     jobStore: createJobStore(connection, keys),
     resultStream: createResultStream(connection, channels, keys, retentionMs),

@@ -33,7 +33,7 @@ return {'created', ordinal}
 `);
 
 /**
- * Answers the record's fields as they were found, or nothing for a conflict. The states to come from are those that the table allows.
+ * Answers the record's fields, or nothing for a conflict. The states to come from are those that the table allows.
  * KEYS: job, queued, counts, finished, the tenant's jobs in the new state, then those in each state to come from, unpublished.
  * ARGV: mark, fence, new state, whether that is terminal, when it finished (empty: now), key, number of states to come from, these, then
  * fields and values to set.
@@ -41,8 +41,7 @@ return {'created', ordinal}
 export const moveJob = script(`
 local mark, fence, to, terminal, finishedAt, key, froms = unpack(ARGV, 1, 7)
 froms = tonumber(froms)
-local record = redis.call('HMGET', KEYS[1], ${fields}, 'state', 'writer', 'moved', 'priority', 'createdAt')
-local state, writer, moved, priority, createdAt = unpack(record, ${recordFields.length + 1})
+local state, writer, moved, priority, createdAt = unpack(redis.call('HMGET', KEYS[1], 'state', 'writer', 'moved', 'priority', 'createdAt'))
 if not state then return false end
 if moved ~= mark then
   if tonumber(fence) < tonumber(writer or 0) then return false end
@@ -67,7 +66,7 @@ if moved ~= mark then
   end
   if terminal == '1' and finishedAt ~= '' then redis.call('ZADD', KEYS[4], finishedAt, key) end
 end
-return {unpack(record, 1, ${recordFields.length})}
+return redis.call('HMGET', KEYS[1], ${fields})
 `);
 
 /**

@@ -51,10 +51,7 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
       const finishedAt = patch.finishedAt ?? '';
       const args = [newMark(), fence, to, terminal, finishedAt, key, froms.length, ...froms, ...toFields(patch)];
       const values = (await connection.call((redis) => moveJob.run(redis, names, args))) as (string | null)[] | null;
-      const found = values === null ? undefined : toRecord(values);
-      if (found === undefined) return 'conflict';
-      // When the call was sent twice these are set already; setting them again says the same.
-      return { ...found, ...given(patch), state: to };
+      return (values === null ? undefined : toRecord(values)) ?? 'conflict';
     },
 
     async get(key: JobKey) {
@@ -79,11 +76,6 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
       return records.filter(({ state }) => state === 'queued');
     },
   };
-}
-
-/** What the patch names; undefined leaves the field as it is. */
-function given(patch: JobPatch): JobPatch {
-  return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
 }
 
 /** The tenant is what stands before the first colon of a key. */

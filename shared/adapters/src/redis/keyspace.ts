@@ -16,8 +16,6 @@ export interface Keyspace {
   unpublished: string;
   /** Sorted set of all finished jobs, by when they finished (Unix ms). */
   finished: string;
-  /** String that is there while it is nobody's turn to remove old jobs. */
-  sweepTurn: string;
   /** Hash: `ordinal:PRIORITY` and `departed:PRIORITY`, and `ended`, over all time. */
   counts: string;
   /** Sorted set of a tenant's jobs in a state, by creation (Unix ms). */
@@ -47,7 +45,6 @@ export function keyspace(prefix: string): Keyspace {
     queued: `${prefix}queued`,
     unpublished: `${prefix}unpublished`,
     finished: `${prefix}finished`,
-    sweepTurn: `${prefix}sweep`,
     counts: `${prefix}counts`,
     jobsIn: (tenant, state) => `${prefix}jobs:${state}:${tenant}`,
     jobsWith: (tenant, name, value) => `${prefix}jobs:with:${JSON.stringify([tenant, name, value])}`,

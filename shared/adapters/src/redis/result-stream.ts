@@ -7,7 +7,6 @@
 import { InkwellError, type JobEvent, type JobKey, type NewJobEvent } from '@inkwell/contracts';
 import type { ResultStream } from '@inkwell/ports';
 import type { Follower } from '../follower.ts';
-import { AppendBatches } from './append-batches.ts';
 import type { Channels } from './channels.ts';
 import { closedError, type RedisConnection } from './connection.ts';
 import { parseEntry, toEntry } from './entry.ts';
@@ -20,55 +19,40 @@ import { StoryFeed, tellFollowers } from './story-feed.ts';
 /** Longest that followers are told in full, in bytes; beyond it they read for themselves. */
 const mostTold = 65_536;
 
-/**
- * Answers 1 for each append, or 0 where it is stale.
- * KEYS: for each append job and events. ARGV: retention, prefix of feeds, then for each append fence, place, mark, 1 when terminal, number of
- * entries, entries.
- */
-const appendAll = script(
+/** Answers 1, or 0 when stale. The entries are the arguments from the seventh on. KEYS: job, events. */
+const append = script(
   `
-local retention, feeds = ARGV[1], ARGV[2]
-local answers, news, at = {}, {}, 3
-for place = 1, #KEYS, 2 do
-  local count = tonumber(ARGV[at + 4])
-  answers[#answers + 1] = append(KEYS[place], KEYS[place + 1], ARGV, at, count, retention, news)
-  at = at + 5 + count
+local fence, afterSeq, mark, terminal, retention, feeds = unpack(ARGV, 1, 6)
+local length = redis.call('LLEN', KEYS[2])
+local count = #ARGV - 6
+if count > 0 and length > tonumber(afterSeq) then
+  local entry = redis.call('LINDEX', KEYS[2], afterSeq)
+  if entry and string.sub(entry, 1, #mark) == mark then return 1 end
 end
-tellFollowers(feeds, news)
-return answers
+local newest, ended, state, followers = unpack(redis.call('HMGET', KEYS[1], 'fence', 'ended', 'state', 'followers'))
+if (newest or '0') ~= fence or ended or length ~= tonumber(afterSeq) then return 0 end
+if count == 0 then return 1 end
+for first = 7, #ARGV, 1000 do redis.call('RPUSH', KEYS[2], unpack(ARGV, first, math.min(first + 999, #ARGV))) end
+if terminal == '1' then redis.call('HSET', KEYS[1], 'ended', 1) end
+if not state then
+  redis.call('PEXPIRE', KEYS[1], retention)
+  redis.call('PEXPIRE', KEYS[2], retention)
+end
+if followers and followers ~= '' then
+  tellFollowers(KEYS[1], followers, feeds, (afterSeq + count) .. ' ' .. terminal .. ' ' .. eventsToTell(ARGV, 7))
+end
+return 1
 `,
   {
     prelude: `${tellFollowers}
-local function eventsToTell(args, first, last)
+local function eventsToTell(entries, first)
   local events, bytes = {}, 0
-  for index = first, last do
-    events[#events + 1] = string.sub(args[index], ${markLength + 1})
-    bytes = bytes + #args[index]
+  for index = first, #entries do
+    events[#events + 1] = string.sub(entries[index], ${markLength + 1})
+    bytes = bytes + #entries[index]
     if bytes > ${mostTold} then return '' end
   end
   return '[' .. table.concat(events, ',') .. ']'
-end
-local function append(job, events, args, at, count, retention, news)
-  local fence, afterSeq, mark, terminal = args[at], tonumber(args[at + 1]), args[at + 2], args[at + 3]
-  local first, last = at + 5, at + 4 + count
-  local length = redis.call('LLEN', events)
-  if count > 0 and length > afterSeq then
-    local entry = redis.call('LINDEX', events, afterSeq)
-    if entry and string.sub(entry, 1, #mark) == mark then return 1 end
-  end
-  local newest, ended, state, followers = unpack(redis.call('HMGET', job, 'fence', 'ended', 'state', 'followers'))
-  if (newest or '0') ~= fence or ended or length ~= afterSeq then return 0 end
-  if count == 0 then return 1 end
-  for from = first, last, 1000 do redis.call('RPUSH', events, unpack(args, from, math.min(from + 999, last))) end
-  if terminal == '1' then redis.call('HSET', job, 'ended', 1) end
-  if not state then
-    redis.call('PEXPIRE', job, retention)
-    redis.call('PEXPIRE', events, retention)
-  end
-  if followers and followers ~= '' then
-    noteNews(news, job, followers, string.format('%d', afterSeq + count) .. ' ' .. terminal .. ' ' .. eventsToTell(args, first, last))
-  end
-  return 1
 end`,
   },
 );
@@ -80,19 +64,15 @@ export function createResultStream(
   retentionMs: number,
 ): ResultStream {
   const feed = new StoryFeed({ connection, channels, keys, retentionMs });
-  const batches = new AppendBatches(async (batch) => {
-    const names = batch.flatMap((append) => append.names);
-    const args = [retentionMs, keys.feed(''), ...batch.flatMap((append) => append.args)];
-    return (await connection.call((redis) => appendAll.run(redis, names, args))) as number[];
-  });
 
   return {
     async append(key, fence, afterSeq, events) {
       const mark = newMark();
       const entries = events.map((event, index) => toEntry(mark, { ...event, seq: afterSeq + 1 + index }));
       const terminal = endsStory(events) ? 1 : 0;
-      const args = [fence, afterSeq, mark, terminal, entries.length, ...entries];
-      return (await batches.add({ names: [keys.job(key), keys.events(key)], args })) === 1 ? 'ok' : 'stale';
+      const args = [fence, afterSeq, mark, terminal, retentionMs, keys.feed(''), ...entries];
+      const names = [keys.job(key), keys.events(key)];
+      return (await connection.call((redis) => append.run(redis, names, args))) === 1 ? 'ok' : 'stale';
     },
 
     async read(key, afterSeq, limit) {

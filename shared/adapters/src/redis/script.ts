@@ -9,8 +9,6 @@ import type { Redis } from 'ioredis';
 export interface Script {
   /** The answer is what the text returns; each caller knows the shape. All names of keys are in `keys`. */
   run(redis: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
-  /** Teaches it to the server ahead of time: one whose memory is full learns nothing new. */
-  load(redis: Redis): Promise<void>;
 }
 
 export interface ScriptOptions {
@@ -19,9 +17,6 @@ export interface ScriptOptions {
   /** `allow-oom`: may run although the memory is full, because it only frees some. https://redis.io/docs/latest/develop/programmability/functions-intro/#function-flags */
   flags?: readonly ('no-writes' | 'allow-oom')[];
 }
-
-/** How often a server is taught for one call before that is given up: somebody may be making it forget. */
-const mostLessons = 5;
 
 export function script(lua: string, { prelude = '', flags = [] }: ScriptOptions = {}): Script {
   const name = `inkwell_${createHash('sha256').update(`${prelude}\n${lua}\n${flags}`).digest('hex').slice(0, 20)}`;
@@ -50,18 +45,13 @@ end}`;
     async run(redis, keys, args) {
       const lesson = teaching.get(redis);
       if (lesson !== undefined) await lesson;
-      for (let lessons = 0; ; lessons++) {
-        try {
-          return await redis.fcall(name, keys.length, ...keys, ...args);
-        } catch (error) {
-          if (!says(error, 'Function not found') || lessons === mostLessons) throw error;
-        }
-        await teach(redis);
+      try {
+        return await redis.fcall(name, keys.length, ...keys, ...args);
+      } catch (error) {
+        if (!says(error, 'Function not found')) throw error;
       }
-    },
-
-    async load(redis) {
       await teach(redis);
+      return redis.fcall(name, keys.length, ...keys, ...args);
     },
   };
 }

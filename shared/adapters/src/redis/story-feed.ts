@@ -39,32 +39,18 @@ if first then redis.call('HSET', KEYS[1], 'followers', string.sub(followers, 1, 
 `);
 
 /**
- * Lua for whoever appends: `noteNews` of each story, then `tellFollowers`, which sends every process its news together, one in a line. Processes
- * that don't listen any more are struck off; one that only lost its connection gives its address again.
+ * Lua for whoever appends. Processes that don't listen any more are struck off; one that only lost its connection gives its address again.
+ * Arguments: the job's hash, its followers, the channels' prefix, what to say.
  */
 export const tellFollowers = `
-local function noteNews(news, job, followers, what)
-  for process, number in string.gmatch(followers, '([^ .]+)%.(%d+) ') do
-    local own = news[process]
-    if not own then
-      own = {lines = {}, addresses = {}}
-      news[process] = own
-    end
-    own.lines[#own.lines + 1] = number .. ' ' .. what
-    own.addresses[#own.addresses + 1] = {job, process .. '.' .. number .. ' '}
-  end
-end
-local function strikeOff(job, address)
-  local followers = redis.call('HGET', job, 'followers') or ''
-  local first, last = string.find(followers, address, 1, true)
-  if first then redis.call('HSET', job, 'followers', string.sub(followers, 1, first - 1) .. string.sub(followers, last + 1)) end
-end
-local function tellFollowers(feeds, news)
-  for process, own in pairs(news) do
-    if redis.call('PUBLISH', feeds .. process, table.concat(own.lines, '\\n')) == 0 then
-      for _, address in ipairs(own.addresses) do strikeOff(address[1], address[2]) end
-    end
-  end
+local function tellFollowers(job, followers, prefix, news)
+  local deaf = false
+  local listening = string.gsub(followers, '([^ .]+)%.(%d+) ', function(process, number)
+    if redis.call('PUBLISH', prefix .. process, number .. ' ' .. news) > 0 then return nil end
+    deaf = true
+    return ''
+  end)
+  if deaf then redis.call('HSET', job, 'followers', listening) end
 end
 `;
 
@@ -164,10 +150,8 @@ export class StoryFeed {
   }
 
   #hear(message: string): void {
-    for (const line of message.split('\n')) {
-      const { number, lastSeq, ended, events } = parseNews(line);
-      this.#byNumber.get(number)?.story.moved(lastSeq, ended, events());
-    }
+    const { number, lastSeq, ended, events } = parseNews(message);
+    this.#byNumber.get(number)?.story.moved(lastSeq, ended, events());
   }
 
   async #lookAgain(): Promise<void> {

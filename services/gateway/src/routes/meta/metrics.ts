@@ -3,10 +3,18 @@ import { z } from 'zod';
 import type { GatewayContext } from '../../context.ts';
 import { defineOperation } from '../../operation.ts';
 
-/** Gauges whose truth is in the store are read when asked for, so they are never stale. */
-async function readGauges({ metrics, ports }: GatewayContext): Promise<void> {
-  const counts = await ports.jobStore.counts();
-  for (const priority of priorities) metrics.queued.set({ priority }, counts.queued[priority]);
+/**
+ * Gauges whose truth is in the store are read when asked for, so they are never stale. While the store is away they are left out: an outage is
+ * when the other metrics are needed most.
+ */
+async function readGauges({ log, metrics, ports }: GatewayContext): Promise<void> {
+  metrics.queued.reset();
+  try {
+    const counts = await ports.jobStore.counts();
+    for (const priority of priorities) metrics.queued.set({ priority }, counts.queued[priority]);
+  } catch (error) {
+    log.warn({ err: error }, 'how many jobs wait is not known now');
+  }
 }
 
 /** `GET /metrics` in the Prometheus text format. */

@@ -1,0 +1,17 @@
+/** Which port belongs to which dependency, in each edition. A pulse must be cheap, and must fail when the dependency is away. */
+import type { DependencyPlan } from './bounded-ports.ts';
+
+const inRedis = ['jobStore', 'resultStream', 'lease', 'idempotencyStore', 'workerRegistry', 'announcements'] as const;
+const inMongo = ['keyStore', 'userStore', 'sessionStore', 'revocationStore', 'attemptStore'] as const;
+
+/** One local store behind all ports. */
+export const embeddedDependencies: readonly DependencyPlan[] = [
+  { name: 'store', ports: [...inRedis, ...inMongo, 'jobBus'], pulse: ({ jobStore }) => jobStore.counts() },
+];
+
+/** Without Kafka nothing new is taken, but results, streams and cancels go on. */
+export const clusterDependencies: readonly DependencyPlan[] = [
+  { name: 'redis', ports: inRedis, pulse: ({ jobStore }) => jobStore.counts() },
+  { name: 'kafka', ports: ['jobBus'], essential: false, pulse: ({ jobBus }) => jobBus.deadLetters(1) },
+  { name: 'mongo', ports: inMongo, pulse: ({ keyStore }) => keyStore.findByHash('nobody') },
+];
