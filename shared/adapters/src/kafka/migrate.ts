@@ -29,6 +29,7 @@ const dayMs = 86_400_000;
 const cancelRetentionMs = 600_000;
 const timeoutMs = 15_000;
 const settlingPauseMs = 50;
+const settling = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE']);
 
 /**
  * Idempotent; the settings of topics that exist are left to the operator. Throws an Error worded for the operator when Kafka doesn't answer, or a topic that exists has fewer partitions than stated or
@@ -46,7 +47,7 @@ export async function migrateTopics(options: MigrateTopicsOptions): Promise<void
     const existing = new Set(await admin.listTopics());
     const topics = wanted(options, brokers.length);
     const missing = topics.filter(({ topic }) => !existing.has(topic));
-    if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true, timeout: timeoutMs });
+    if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: false, timeout: timeoutMs });
     const partitions = await partitionCounts(
       admin,
       topics.map(({ topic }) => topic),
@@ -143,7 +144,7 @@ async function partitionCounts(admin: Admin, topics: string[]): Promise<Map<stri
     try {
       metadata = await admin.fetchTopicMetadata({ topics });
     } catch (error) {
-      if (errorType(error) !== 'UNKNOWN_TOPIC_OR_PARTITION' || Date.now() > until) throw error;
+      if (!settling.has(errorType(error) ?? '') || Date.now() > until) throw error;
       await wait(settlingPauseMs);
     }
   }
