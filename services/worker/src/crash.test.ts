@@ -91,11 +91,13 @@ describe('a worker that continues', () => {
 
   async function writeAttempt(bench: Bench, job: JobRecord, deltas: DeltaEvent[]): Promise<void> {
     const { lease, jobStore, resultStream } = bench.store;
-    const taken = await lease.acquire(job.key, 'dead', 1);
+    // Held until all is written: a worker that looks for lapsed leases would take the job from under us.
+    const taken = await lease.acquire(job.key, 'dead', 60_000);
     if (taken === 'held') throw new Error('held');
     await jobStore.transition(job.key, ['queued'], 'in_progress', { attempts: 1, startedAt: 1 }, taken.fence);
     const events = [{ type: 'job.started' as const, at: 1, attempt: 1, worker: 'dead' }, ...deltas];
     expect(await resultStream.append(job.key, taken.fence, 1, events)).toBe('ok');
+    await lease.release(job.key, taken.fence);
   }
 });
 
