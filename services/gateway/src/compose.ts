@@ -11,6 +11,7 @@ import { issueApiKey } from './auth/issue-api-key.ts';
 import { clusterDependencies } from './dependency-plans.ts';
 import { createGateway } from './gateway.ts';
 import { edgeConfigOf } from './http/edge-config.ts';
+import { identityConfig } from './identity-config.ts';
 import { productVersion } from './product-version.ts';
 import { watchPolicy } from './watch-policy.ts';
 import { watchWorkers } from './workers-view.ts';
@@ -63,6 +64,7 @@ export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Se
     dependencies: clusterDependencies,
     models: [model],
     config: {
+      ...identityConfig(config),
       keySecret: config.INKWELL_KEY_SECRET,
       ...edgeConfigOf(config),
       responseCacheBytes: config.INKWELL_RESPONSE_CACHE_MB * 1_048_576,

@@ -7,5 +7,6 @@ export type { GatewayPorts, ServedModel, WorkerStats } from './context.ts';
 export { clusterDependencies } from './dependency-plans.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export { edgeConfigOf } from './http/edge-config.ts';
+export { identityConfig } from './identity-config.ts';
 export { watchPolicy } from './watch-policy.ts';
 export { type WorkersView, watchWorkers } from './workers-view.ts';

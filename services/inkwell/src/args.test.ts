@@ -39,10 +39,13 @@ it.each([
   [['cluster', 'scale', 'workers=1', 'workers=2']],
   [['cluster', 'scale', 'recorders=2']],
   [['cluster', 'drain', 'worker=']],
+  [['users']],
+  [['users', 'create-superuser']],
+  [['users', 'create-superuser', 'secret-password', '--username', 'ada']],
 ])('refuses %j instead of guessing', (argv) => {
   expect(() => parseCommand(argv)).toThrow();
 });
 
 it('names every command in the help text', () => {
-  for (const name of ['serve', 'cluster', 'help', 'version']) expect(usage).toContain(`  ${name}`);
+  for (const name of ['serve', 'cluster', 'users', 'help', 'version']) expect(usage).toContain(`  ${name}`);
 });

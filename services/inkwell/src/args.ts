@@ -20,6 +20,9 @@ Commands
   cluster migrate              Create what is missing in Kafka. The cluster command does it by itself; run it once before you start
                                the processes in another way.
   cluster drain worker=ID      Let a worker finish what runs and take nothing new.
+  users create-superuser --username NAME [--email ADDRESS]
+               Make the account of a superuser. The password is asked for, or read from stdin. While the embedded edition runs, stop
+               it first; with MONGO_URL the account is made in that cluster.
   help         Show this text.
   version      Show the version.
 
@@ -33,6 +36,7 @@ export type Command =
   | { name: 'cluster scale'; json: boolean; size: { gateways?: number; workers?: number } }
   | { name: 'cluster drain'; json: boolean; worker: string }
   | { name: 'cluster migrate'; json: boolean }
+  | { name: 'users create-superuser'; username: string; email: string | null }
   | { name: 'help' }
   | { name: 'version' };
 
@@ -45,6 +49,8 @@ export function parseCommand(argv: readonly string[]): Command {
       json: { type: 'boolean', default: false },
       gateways: { type: 'string' },
       workers: { type: 'string' },
+      username: { type: 'string' },
+      email: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
       version: { type: 'boolean', short: 'v' },
     },
@@ -53,6 +59,7 @@ export function parseCommand(argv: readonly string[]): Command {
   if (values.version) return { name: 'version' };
   const [name = 'help', ...rest] = positionals;
   const { json } = values;
+  if (name === 'users') return parseUsers(rest, values);
   if (name === 'cluster') return parseCluster(rest, json, values);
   if (values.gateways !== undefined || values.workers !== undefined)
     throw new Error(`${name} takes neither --gateways nor --workers`);
@@ -108,4 +115,14 @@ function assignments(given: readonly string[], names: readonly string[], example
   }
   if (given.length === 0) throw new Error(`Say what to change, for example: ${example}`);
   return result;
+}
+
+function parseUsers(rest: readonly string[], given: { username?: string; email?: string }): Command {
+  const [action, ...more] = rest;
+  if (action !== 'create-superuser') throw new Error('users takes: create-superuser');
+  // A password in the arguments would be seen by everybody who can list processes.
+  if (more.length > 0)
+    throw new Error(`Unexpected argument: ${more[0]}. The password is asked for, or read from stdin.`);
+  if (!given.username) throw new Error('users create-superuser needs --username NAME');
+  return { name: 'users create-superuser', username: given.username, email: given.email ?? null };
 }

@@ -5,7 +5,7 @@
 import { join, resolve } from 'node:path';
 import { openEmbeddedStore } from '@inkwell/adapters/embedded';
 import type { EmbeddedConfig } from '@inkwell/contracts';
-import { createGateway, edgeConfigOf, issueApiKey, makeApiKey, watchPolicy } from '@inkwell/gateway';
+import { createGateway, edgeConfigOf, identityConfig, issueApiKey, makeApiKey, watchPolicy } from '@inkwell/gateway';
 import { openModelDirectory } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type KeyStore, type ModelBackendInfo, systemClock } from '@inkwell/ports';
@@ -67,6 +67,7 @@ export async function composeEmbedded(
       ...parts,
       models: [model],
       config: {
+        ...identityConfig(config),
         keySecret,
         ...edgeConfigOf(config),
         responseCacheBytes: config.INKWELL_RESPONSE_CACHE_MB * 1_048_576,

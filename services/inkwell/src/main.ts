@@ -9,7 +9,10 @@ async function main(argv: readonly string[]): Promise<void> {
   else if (command.name === 'version') process.stdout.write(`${readVersion()}\n`);
   else if (command.name === 'serve')
     await serve({ json: command.json, version: readVersion(), environment: process.env });
-  else {
+  else if (command.name === 'users create-superuser') {
+    const { createSuperuser } = await import('./users/create-superuser.ts');
+    await createSuperuser(command, process.env);
+  } else {
     const { runClusterCommand } = await import('./cluster/command.ts');
     await runClusterCommand(command, process.env);
   }

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readClusterConfig, readEmbeddedConfig, readServiceConfig, renderEnvironmentExample } from './config.ts';
 
@@ -19,6 +21,26 @@ describe('configuration', () => {
     expect(read).not.toThrow(new RegExp(secret));
   });
 
+  it('reads secrets from files, one way or the other, and tells no path’s content', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'inkwell-config-'));
+    const file = join(folder, 'secret');
+    const secret = 'first-secret-of-this-test-0123456789';
+    try {
+      writeFileSync(file, `${secret}\n`);
+      const from = (given: Record<string, string>) => readEmbeddedConfig(given).INKWELL_TOKEN_SECRET;
+      expect(from({ INKWELL_TOKEN_SECRET_FILE: file })).toEqual([secret]);
+      expect(from({ INKWELL_TOKEN_SECRET: `${secret}a, ${secret}` })).toEqual([`${secret}a`, secret]);
+      expect(() => from({ INKWELL_TOKEN_SECRET_FILE: file, INKWELL_TOKEN_SECRET: secret })).toThrow(/not both/);
+      expect(() => from({ INKWELL_TOKEN_SECRET_FILE: join(folder, 'absent') })).toThrow(
+        /INKWELL_TOKEN_SECRET_FILE.*ENOENT/,
+      );
+      writeFileSync(file, 'a'.repeat(40));
+      expect(() => from({ INKWELL_TOKEN_SECRET_FILE: file })).toThrow(/INKWELL_TOKEN_SECRET: is too easy to guess/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it.each(['-1', '1e3', 'NaN', ' 80', '0x50', '80.5'])('refuses PORT=%j', (value) => {
     expect(() => readEmbeddedConfig({ PORT: value })).toThrow(/PORT/);
   });
@@ -28,7 +50,7 @@ describe('configuration', () => {
     expect(read).toThrow(/KAFKA_BROKERS: must be set[\s\S]*REDIS_URL: must be a URL[\s\S]*MONGO_URL: must be set/);
     expect(read).toThrow(/INKWELL_KEY_SECRET: must have at least 32/);
     const servers = { KAFKA_BROKERS: 'a:9092, b:9093', REDIS_URL: 'redis://r:6379', MONGO_URL: 'mongodb://m' };
-    const config = readServiceConfig({ ...servers, INKWELL_KEY_SECRET: 'x'.repeat(32) });
+    const config = readServiceConfig({ ...servers, INKWELL_KEY_SECRET: 'k3y-secret-of-this-test-0123456789' });
     expect(config).toMatchObject({ ...servers, KAFKA_BROKERS: ['a:9092', 'b:9093'], INKWELL_NAMESPACE: 'inkwell' });
   });
 

@@ -2,6 +2,7 @@
  * The environment that configures both editions, as one schema each: types, validation, defaults and `.env.example` all come from it. A
  * value that isn't valid stops the start with the variable's name and what it may be; secrets are never repeated in that message.
  */
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 
@@ -61,6 +62,82 @@ const edgeSettings = {
       'on: plain HTTP is redirected to HTTPS, or refused if it carried a key or body. Name the proxy that ends TLS in INKWELL_TRUSTED_PROXIES.',
     ),
 };
+
+/** Enough of it, and not one character typed over and over. */
+const secretText = z
+  .string()
+  .min(32, 'must have at least 32 characters')
+  .refine((text) => new Set(text).size >= 10, 'is too easy to guess: use random characters');
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const identitySettings = {
+  INKWELL_TOKEN_SECRET: z
+    .string()
+    .transform((list) => list.split(',').map((one) => one.trim()))
+    .pipe(z.array(secretText).min(1).max(5))
+    .optional()
+    .describe(
+      'Secrets that sign tokens and sessions, newest first, separated by commas. Default: derived from the key secret.',
+    ),
+  INKWELL_OPEN_REGISTRATION: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe('Whether people may make accounts for themselves.'),
+  INKWELL_PUBLIC_URL: z
+    .string()
+    .regex(/^https?:\/\/[^\s/?#]+$/, 'must be a URL like https://inkwell.example.org, without a path')
+    .optional()
+    .describe('Where clients reach this installation. With https, cookies are only sent over TLS.'),
+  INKWELL_GITHUB_CLIENT_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('OAuth app for signing in through GitHub: its client id.'),
+  INKWELL_GITHUB_CLIENT_SECRET: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('OAuth app for signing in through GitHub: its secret.'),
+  INKWELL_GITHUB_URL: z
+    .string()
+    .regex(/^https?:\/\/\S+[^/\s]$/)
+    .default('https://github.com')
+    .describe('GitHub, or a GitHub Enterprise Server.'),
+  INKWELL_GITHUB_API_URL: z
+    .string()
+    .regex(/^https?:\/\/\S+[^/\s]$/)
+    .default('https://api.github.com')
+    .describe('Its API.'),
+};
+
+/** Secrets may also lie in a file named by the variable with `_FILE` at its end, as orchestrators hand them over. */
+const mayLieInFiles = [
+  'INKWELL_KEY_SECRET',
+  'INKWELL_TOKEN_SECRET',
+  'INKWELL_BOOTSTRAP_KEY',
+  'INKWELL_GITHUB_CLIENT_SECRET',
+  'REDIS_URL',
+  'MONGO_URL',
+];
+
+/** Throws an Error naming the variable when its file cannot be read, or both are set. */
+function withSecretFiles(environment: Environment): Environment {
+  const found: Record<string, string> = {};
+  for (const name of mayLieInFiles) {
+    const path = environment[`${name}_FILE`];
+    if (!path) continue;
+    if (environment[name]) throw new Error(`Set either ${name} or ${name}_FILE, not both.`);
+    try {
+      found[name] = readFileSync(path, 'utf8').trim();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new Error(`${name}_FILE cannot be read (${code ?? 'unknown error'}): ${path}`);
+    }
+    if (found[name] === '') throw new Error(`The file of ${name}_FILE is empty: ${path}`);
+  }
+  return { ...environment, ...found };
+}
 
 /** Variable → schema; the description is what `.env.example` says of it. */
 const embeddedEnvironment = z.object({
@@ -130,6 +207,7 @@ const embeddedEnvironment = z.object({
     .describe(
       'The content policy: a JSON file like shared/safety/src/default-policy.json, which is used without it. Changes are seen within seconds.',
     ),
+  ...identitySettings,
   INKWELL_LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('warn')
@@ -173,10 +251,9 @@ const serviceEnvironment = z.object({
   INKWELL_PROBE_PORT: wholeNumber(0, 65_535)
     .default(9464)
     .describe('Port of a worker or recorder for /metrics and /health/readiness; 0 takes any free one.'),
-  INKWELL_KEY_SECRET: z
-    .string()
-    .min(32, 'must have at least 32 characters')
-    .describe('Secret under which API keys are hashed, the same for all gateways: 32 random characters or more.'),
+  INKWELL_KEY_SECRET: secretText.describe(
+    'Secret under which API keys are hashed, the same for all gateways: 32 random characters or more.',
+  ),
 });
 
 export type ServiceConfig = z.infer<typeof serviceEnvironment>;
@@ -192,10 +269,9 @@ const clusterEnvironment = z.object({
 /** Of the command that starts a whole cluster on this machine. */
 export type ClusterConfig = z.infer<typeof clusterEnvironment>;
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Throws an Error that names every wrong variable, one per line, without its value. */
-function read<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>, environment: Environment) {
+function read<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>, fromOutside: Environment) {
+  const environment = withSecretFiles(fromOutside);
   const known = Object.keys(schema.shape);
   // An empty variable is how shells and compose files say "not set".
   const given = Object.fromEntries(known.map((name) => [name, environment[name] || undefined]));
@@ -211,6 +287,9 @@ function read<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>, environme
 }
 
 export const readEmbeddedConfig = (environment: Environment): EmbeddedConfig => read(embeddedEnvironment, environment);
+/** Of the identity room alone, for what composes it. */
+export type IdentitySettings = Pick<EmbeddedConfig, keyof typeof identitySettings>;
+
 export const readServiceConfig = (environment: Environment): ServiceConfig => read(serviceEnvironment, environment);
 export const readClusterConfig = (environment: Environment): ClusterConfig => read(clusterEnvironment, environment);
 

@@ -4,7 +4,7 @@ export type { AuditAction, AuditEvent } from './audit.ts';
 export { auditActions, auditActorKinds, auditEventSchema, auditFact, auditOutcomes } from './audit.ts';
 export type { AuditEntry, AuditHead, AuditRecord, ChainBreak } from './audit-chain.ts';
 export { ChainWalk, chainAfter, chainStart, emptyHead } from './audit-chain.ts';
-export type { ClusterConfig, EmbeddedConfig, ServiceConfig } from './config.ts';
+export type { ClusterConfig, EmbeddedConfig, IdentitySettings, ServiceConfig } from './config.ts';
 export { readClusterConfig, readEmbeddedConfig, readServiceConfig, renderEnvironmentExample } from './config.ts';
 export { renderErrorReference } from './error-reference.ts';
 export type { ErrorBody, ErrorCode, ErrorOptions, ErrorType } from './errors.ts';

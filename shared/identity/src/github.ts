@@ -133,7 +133,8 @@ async function readIdentity(apiUrl: string, accessToken: string): Promise<Github
 }
 
 class GithubStrategy extends OAuth2Strategy {
-  readonly #apiUrl: string;
+  /** Not `#private`: each run is an object that inherits from the strategy. */
+  readonly apiUrl: string;
 
   constructor(settings: GithubSettings, keyring: Keyring) {
     super(
@@ -150,7 +151,7 @@ class GithubStrategy extends OAuth2Strategy {
       (_accessToken: string, _refreshToken: string, identity: unknown, done: OAuth2Strategy.VerifyCallback) =>
         done(null, identity as Express.User),
     );
-    this.#apiUrl = settings.apiUrl;
+    this.apiUrl = settings.apiUrl;
     Object.assign(this._oauth2, {
       _request: (_method: string, url: string, given: object, body: string, _token: unknown, done: Done) =>
         void settle(post(url, given, body), done),
@@ -158,7 +159,7 @@ class GithubStrategy extends OAuth2Strategy {
   }
 
   override userProfile(accessToken: string, done: Done): void {
-    void settle(readIdentity(this.#apiUrl, accessToken), done);
+    void settle(readIdentity(this.apiUrl, accessToken), done);
   }
 }
 

@@ -15,7 +15,7 @@ function growing(free: number): AttemptRule {
 }
 
 const perAccountAndAddress = growing(5);
-const perAddress = growing(50);
+const perAddress = growing(200);
 
 /** IPv6 networks are handed out whole: addresses of one /64 count as one. */
 function addressGroup(ip: string): string {

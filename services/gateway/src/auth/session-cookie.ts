@@ -5,8 +5,8 @@ import { cookie, readCookie } from '../http/cookies.ts';
 
 const name = 'inkwell_session';
 
-export const usesTls = ({ publicUrl }: Pick<GatewayConfig, 'publicUrl'>): boolean =>
-  publicUrl?.startsWith('https:') ?? false;
+export const usesTls = ({ publicUrl, requireHttps }: Pick<GatewayConfig, 'publicUrl' | 'requireHttps'>): boolean =>
+  requireHttps || (publicUrl?.startsWith('https:') ?? false);
 
 const nameFor = (config: GatewayConfig): string => (usesTls(config) ? `__Host-${name}` : name);
 
