@@ -100,7 +100,7 @@ export async function startFaultyCluster(paceMs: number): Promise<FaultyCluster>
   opened.defer(() => workers.close());
   const metrics = createMetrics();
   const gateway = createGateway({
-    ports: { ...gatewayRedis, ...keys, jobBus: gatewayKafka.jobBus },
+    ports: { ...gatewayRedis, ...keys, jobBus: gatewayKafka.jobBus, factLog: gatewayKafka.factLog },
     dependencies: clusterDependencies,
     models: [model],
     config: { keySecret, dependencyTimeoutMs: timeoutMs, requestBudgetMs: budgetMs },
@@ -112,7 +112,7 @@ export async function startFaultyCluster(paceMs: number): Promise<FaultyCluster>
   });
   opened.defer(() => gateway.close(0));
   const worker = createWorker({
-    ports: { ...workerRedis, jobBus: workerKafka.jobBus },
+    ports: { ...workerRedis, jobBus: workerKafka.jobBus, factLog: workerKafka.factLog },
     registry: workerRedis.workerRegistry,
     engine: { backend: 'null', modelDir: model.directory, threads: 1, nullPaceMs: paceMs, maxSequences: 32 },
     limits: { leaseTtlMs: 1_500 },

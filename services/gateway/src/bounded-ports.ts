@@ -39,6 +39,9 @@ const everyPort: Record<keyof GatewayPorts, true> = {
   revocationStore: true,
   attemptStore: true,
   announcements: true,
+  factLog: true,
+  auditLog: true,
+  usageLedger: true,
 };
 
 /** @throws Error when a port belongs to no dependency or to several */

@@ -57,10 +57,9 @@ export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Se
   opened.defer(() => workers.close());
   const policy = watchPolicy(config.INKWELL_POLICY_FILE, log);
   opened.defer(() => policy.close());
-  const { keyStore, userStore, sessionStore, revocationStore, attemptStore } = mongo;
-  const identityStores = { keyStore, userStore, sessionStore, revocationStore, attemptStore };
+  const { close: _, jobHistory: __, ...mongoStores } = mongo;
   const gateway = createGateway({
-    ports: { ...redis, ...identityStores, jobBus: kafka.jobBus },
+    ports: { ...redis, ...mongoStores, jobBus: kafka.jobBus, factLog: kafka.factLog },
     dependencies: clusterDependencies,
     models: [model],
     config: {

@@ -4,7 +4,9 @@ import type { Logger, Metrics } from '@inkwell/observability';
 import type {
   Announcements,
   AttemptStore,
+  AuditLog,
   Clock,
+  FactLog,
   IdempotencyStore,
   JobBus,
   JobStore,
@@ -13,10 +15,12 @@ import type {
   ResultStream,
   RevocationStore,
   SessionStore,
+  UsageLedger,
   UserStore,
   WorkerRegistry,
 } from '@inkwell/ports';
 import type { ContentPolicy } from '@inkwell/safety';
+import type { FactTrail } from './audit/fact-trail.ts';
 import type { Identity } from './auth/identity.ts';
 import type { Dependency } from './bounded-ports.ts';
 import type { GatewayConfig } from './config.ts';
@@ -38,6 +42,9 @@ export interface GatewayPorts {
   revocationStore: RevocationStore;
   attemptStore: AttemptStore;
   announcements: Announcements;
+  factLog: FactLog;
+  auditLog: AuditLog;
+  usageLedger: UsageLedger;
 }
 
 export interface ServedModel {
@@ -79,4 +86,5 @@ export interface GatewayContext {
   /** The rules in force at this moment. */
   readonly policy: () => ContentPolicy;
   readonly identity: Identity;
+  readonly trail: FactTrail;
 }

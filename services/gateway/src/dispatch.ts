@@ -26,10 +26,16 @@ function queryOf(operation: Operation, url: string): unknown {
   return validate<unknown>(operation.query ?? noQuery, parseQuery(url));
 }
 
-async function callerOf(operation: Operation, request: IncomingMessage, gateway: GatewayContext): Promise<Caller> {
+async function callerOf(
+  operation: Operation,
+  request: IncomingMessage,
+  response: Response,
+  gateway: GatewayContext,
+): Promise<Caller> {
   const { access } = operation;
   if (access === 'open') return nobody;
   const caller = access === 'monitor' && isLocalMonitor(request) ? localMonitor : await authenticate(request, gateway);
+  response.locals.caller = caller;
   authorize(caller, operation);
   return caller;
 }
@@ -62,7 +68,7 @@ export function dispatch(operation: Operation, gateway: GatewayContext): Request
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
     });
-    const caller = await callerOf(operation, request, gateway);
+    const caller = await callerOf(operation, request, response, gateway);
     const outliveRevocation = endWhenRevoked(caller, gateway, request, response, gone);
     const query = queryOf(operation, request.originalUrl);
     const limitBytes = gateway.config.bodyLimitBytes;

@@ -9,6 +9,7 @@ import type { Clock } from '@inkwell/ports';
 import { type ContentPolicy, readDefaultPolicy } from '@inkwell/safety';
 import type { Express } from 'express';
 import { createApp } from './app.ts';
+import { FactTrail } from './audit/fact-trail.ts';
 import { createIdentity } from './auth/identity.ts';
 import { boundPorts, type DependencyPlan } from './bounded-ports.ts';
 import { type GatewayConfig, resolveConfig } from './config.ts';
@@ -64,6 +65,8 @@ const serverLimits = {
 /** Between the cut and the end of every connection: time for the last answers to be written. */
 const lastWordsMs = 250;
 const sweepMs = 20;
+/** How long closing waits for facts that aren't durable yet. */
+const lastFactsMs = 2_000;
 
 function defaultPolicy(): () => ContentPolicy {
   const policy = readDefaultPolicy();
@@ -101,6 +104,7 @@ function toContext(options: GatewayOptions): GatewayContext {
     caution: new Caution(options.clock),
     responseCache: new ResponseCache(options.clock, config.responseCacheBytes),
     policy: options.policy ?? defaultPolicy(),
+    trail: new FactTrail(bounded.ports.factLog, options.log),
   };
 }
 
@@ -149,6 +153,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       clearTimeout(end);
       await lifecycle.settled();
       await identity.stop();
+      await context.trail.settle(lastFactsMs);
       for (const { breaker } of context.dependencies) breaker.close();
     },
   };

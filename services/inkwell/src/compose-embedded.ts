@@ -1,5 +1,5 @@
 /**
- * The embedded edition put together: gateway and worker in this process over one SQLite file, the engine in a process of its own. The only
+ * The embedded edition put together: gateway, worker and recorder in this process over one SQLite file, the engine in a process of its own. The only
  * file that names its adapters.
  */
 import { join, resolve } from 'node:path';
@@ -9,12 +9,15 @@ import { createGateway, edgeConfigOf, identityConfig, issueApiKey, makeApiKey, w
 import { openModelDirectory } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type KeyStore, type ModelBackendInfo, systemClock } from '@inkwell/ports';
+import { createRecorder } from '@inkwell/recorder';
 import { createWorker } from '@inkwell/worker';
 import { firstKeyFile, loadServerSecret, openDataDirectory, readFirstKey, writeFirstKey } from './data-directory.ts';
 import { startRetention } from './retention.ts';
 
 /** Most sequences the engine runs at once. */
 const maxSequences = 32;
+/** Time for facts that are being recorded when everything else has stopped. */
+const lastFactsMs = 2_000;
 /** How long a running job may go on after SIGTERM before it is left to the next start. */
 const drainMs = 10_000;
 
@@ -63,6 +66,7 @@ export async function composeEmbedded(
         maxSequences,
       },
     });
+    const recorder = createRecorder({ ...parts, ...store });
     const gateway = createGateway({
       ...parts,
       models: [model],
@@ -81,6 +85,7 @@ export async function composeEmbedded(
       await worker.stop();
       throw error;
     });
+    await recorder.start();
     const retention = startRetention(store, config.INKWELL_RETENTION_HOURS, systemClock, log);
     return {
       url,
@@ -93,6 +98,7 @@ export async function composeEmbedded(
         policy.close();
         // Together: clients of running jobs get their ends while the worker drains.
         await Promise.all([gateway.close(drainMs), worker.drain(drainMs)]);
+        await recorder.stop(lastFactsMs);
         await store.close();
       },
     };

@@ -10,9 +10,8 @@ import {
   type JobKey,
   type JobRecord,
 } from '@inkwell/contracts';
-import type { Delivery } from '@inkwell/ports';
 import type { WorkerContext } from './context.ts';
-import { finishJob, recordOutcome } from './finish-job.ts';
+import { finishJob, recordOutcome, settleEnded } from './finish-job.ts';
 import type { JobRun } from './job-run.ts';
 import { persist } from './persist.ts';
 import type { StoryWriter } from './story-writer.ts';
@@ -58,7 +57,7 @@ export function isLate(run: JobRun, now: number): boolean {
 export async function claimJob(context: WorkerContext, writer: StoryWriter, run: JobRun): Promise<boolean> {
   const { ports, limits, workerId } = context;
   if (isTerminal(run.record.state)) {
-    await settleEnded(context, run.record, run.delivery);
+    await settleEnded(context, run.record, run.delivery, deadLetterReasonOf(run.record));
     return false;
   }
   const taken = await persist(context, 'acquire', () => ports.lease.acquire(run.key, workerId, limits.leaseTtlMs));
@@ -92,9 +91,8 @@ export async function claimJob(context: WorkerContext, writer: StoryWriter, run:
 }
 
 /** A job fails only by being given up; who gave it up may have died before its message was among the dead letters. */
-async function settleEnded(context: WorkerContext, record: JobRecord, delivery: Delivery): Promise<void> {
-  const reason = record.error?.message ?? 'The job failed.';
-  await persist(context, 'settle', () => (record.state === 'failed' ? delivery.deadLetter(reason) : delivery.ack()));
+function deadLetterReasonOf({ state, error }: JobRecord): string | undefined {
+  return state === 'failed' ? (error?.message ?? 'The job failed.') : undefined;
 }
 
 /** Ends the job as failed and moves its message to the dead letters. */

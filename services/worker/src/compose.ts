@@ -50,7 +50,7 @@ export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Ser
     }),
   );
   const worker = createWorker({
-    ports: { ...redis, jobBus: kafka.jobBus },
+    ports: { ...redis, jobBus: kafka.jobBus, factLog: kafka.factLog },
     workerId,
     registry: redis.workerRegistry,
     model: model.id,

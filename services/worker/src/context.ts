@@ -1,12 +1,13 @@
 /** What every part of the worker may use. Built once by `createWorker`; nothing here is global. */
 import type { Logger, Metrics } from '@inkwell/observability';
-import type { Clock, JobBus, JobStore, Lease, ResultStream } from '@inkwell/ports';
+import type { Clock, FactLog, JobBus, JobStore, Lease, ResultStream } from '@inkwell/ports';
 
 export interface WorkerPorts {
   jobBus: JobBus;
   jobStore: JobStore;
   resultStream: ResultStream;
   lease: Lease;
+  factLog: FactLog;
 }
 
 export interface WorkerLimits {

@@ -1,4 +1,12 @@
-import { type DeltaEvent, foldEvents, isTerminalEvent, type JobEvent, type JobRecord } from '@inkwell/contracts';
+import {
+  type DeltaEvent,
+  foldEvents,
+  isTerminalEvent,
+  type JobEvent,
+  type JobKey,
+  type JobRecord,
+  readFact,
+} from '@inkwell/contracts';
 import { TextStream } from '@inkwell/engine';
 import { loadTokenizer } from '@inkwell/gpt2';
 import { describe, expect, it } from 'vitest';
@@ -204,6 +212,8 @@ describe('a worker that dies', () => {
     after('append', holds(/delta/), ' of the first text'),
     after('append', holds(/completed/), ' of the end'),
     after('transition', (call) => call.arguments[2] === 'completed', ' of the end'),
+    before('publish'),
+    after('publish', () => true, ' of the end as a fact'),
     before('ack'),
     after('ack'),
   ];
@@ -231,7 +241,18 @@ describe('a worker that dies', () => {
       async () => (await bench.store.jobStore.get(job.key))?.state === 'completed',
     );
     expect((await bench.store.jobStore.get(job.key))?.result).toEqual(last.outcome.result);
+    await expectToldOnce(bench, job.key, twin.key);
   });
+
+  /** However often the end was told, it is one fact: the same id, the same body, the tokens that were produced. */
+  async function expectToldOnce(bench: Bench, key: JobKey, later: JobKey): Promise<void> {
+    const facts = (await bench.factsUntilEndOf(later)).filter(({ id }) => id === `job.ended:${key}`);
+    expect(facts.length).toBeGreaterThan(0);
+    for (const fact of facts) expect(fact).toEqual(facts[0]);
+    expect(readFact(facts[0]!)).toMatchObject({
+      body: { key, state: 'completed', keyId: 'key_test', usage: { promptTokens: 16, completionTokens: 20 } },
+    });
+  }
 
   it('ten times in a row with the same job and nothing to show for it: the job is given up', async () => {
     await using bench = await Bench.open();

@@ -1,6 +1,7 @@
 /**
- * How a job leaves this worker. The order is always: terminal event appended, record moved, delivery settled; each step may be repeated, so a
- * death between any two is repaired by the redelivery. Whoever finds the story taken over by another writer writes nothing more.
+ * How a job leaves this worker. The order is always: terminal event appended, record moved, its end published as a fact, delivery settled; each
+ * step may be repeated, so a death between any two is repaired by the redelivery. Whoever finds the story taken over by another writer writes
+ * nothing more.
  */
 import {
   type ErrorBody,
@@ -8,6 +9,8 @@ import {
   isTerminal,
   type JobKey,
   type JobOutcome,
+  type JobRecord,
+  jobEndedFact,
   type NewJobEvent,
   type TerminalState,
   type Usage,
@@ -63,19 +66,21 @@ export async function finishJob(
 export async function recordOutcome(
   context: WorkerContext,
   run: JobRun,
-  { state, result, error, finishedAt }: JobOutcome,
+  outcome: JobOutcome,
   deadLetterReason?: string,
 ): Promise<void> {
   const { jobStore, lease } = context.ports;
+  const { state, result, error, finishedAt } = outcome;
   const moved = await persist(context, 'transition', () =>
     jobStore.transition(run.key, ['queued', 'in_progress'], state, { result, error, finishedAt }, run.fence),
   );
-  if (moved === 'conflict' && !(await isRecordedTerminal(context, run.key))) {
-    return settleUnowned(context, run.delivery, 'the record has another writer');
-  }
-  await persist(context, 'settle', () =>
-    deadLetterReason === undefined ? run.delivery.ack() : run.delivery.deadLetter(deadLetterReason),
-  );
+  if (moved === 'conflict') {
+    const record = await recordOf(context, run.key);
+    if (record !== undefined && !isTerminal(record.state)) {
+      return settleUnowned(context, run.delivery, 'the record has another writer');
+    }
+    await settleEnded(context, record, run.delivery, deadLetterReason);
+  } else await settleEnded(context, moved, run.delivery, deadLetterReason);
   run.phase = 'over';
   await persist(context, 'release', () => lease.release(run.key, run.fence));
 }
@@ -85,13 +90,32 @@ export async function recordOutcome(
  * must have run out, in case it died half-way.
  */
 export async function settleUnowned(context: WorkerContext, delivery: Delivery, reason: string): Promise<void> {
-  if (await isRecordedTerminal(context, delivery.message.key)) await persist(context, 'ack', () => delivery.ack());
+  const record = await recordOf(context, delivery.message.key);
+  if (record === undefined || isTerminal(record.state)) await settleEnded(context, record, delivery);
   else await persist(context, 'retry', () => delivery.retry(reason, context.limits.leaseTtlMs));
 }
 
-async function isRecordedTerminal(context: WorkerContext, key: JobKey): Promise<boolean> {
-  const record = await persist(context, 'get', () => context.ports.jobStore.get(key));
-  return record === undefined || isTerminal(record.state);
+/**
+ * Settles the delivery of a job that is over, once the log of facts has its end: whoever settles tells, so that an end that was not told
+ * leaves a delivery that comes again. Undefined: its record has been removed since.
+ */
+export async function settleEnded(
+  context: WorkerContext,
+  record: JobRecord | undefined,
+  delivery: Delivery,
+  deadLetterReason?: string,
+): Promise<void> {
+  if (record !== undefined) {
+    const fact = jobEndedFact(record);
+    await persist(context, 'publish the end', () => context.ports.factLog.publish(fact));
+  }
+  await persist(context, 'settle', () =>
+    deadLetterReason === undefined ? delivery.ack() : delivery.deadLetter(deadLetterReason),
+  );
+}
+
+function recordOf(context: WorkerContext, key: JobKey): Promise<JobRecord | undefined> {
+  return persist(context, 'get', () => context.ports.jobStore.get(key));
 }
 
 function observeEnd({ metrics, log }: WorkerContext, run: JobRun, outcome: JobOutcome): void {

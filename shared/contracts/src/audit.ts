@@ -7,8 +7,8 @@ import type { Fact } from './fact.ts';
 
 interface AuditActionRow {
   /**
-   * When the event is durable: `before` the act is done or the refusal answered, or `behind` the answer. Only what can be told again from
-   * a durable record of its own may be `behind`.
+   * When the event is durable: `before` the act is done or the refusal answered, or `behind` the answer. Only what has a durable record of its
+   * own may be `behind`.
    */
   readonly recorded: 'before' | 'behind';
   readonly description: string;
@@ -49,7 +49,7 @@ export type AuditAction = keyof typeof auditActions;
 
 const actionNames = Object.keys(auditActions) as [AuditAction, ...AuditAction[]];
 
-/** `system`: told from the record of the act, by whom is not known any more. */
+/** `system`: nobody asked for it, or who did is not known any more. */
 export const auditActorKinds = ['key', 'user', 'local', 'anonymous', 'system'] as const;
 
 /** `failed`: it was allowed and recorded, and then could not be done. */

@@ -20,6 +20,7 @@ export type {
   FinishReason,
   GenerationSpec,
   JobKey,
+  JobOrigin,
   JobOutcome,
   JobRecord,
   JobResult,
@@ -42,6 +43,7 @@ export {
   priorities,
   terminalStates,
 } from './job.ts';
+export { creationOfEnded, jobCreatedFact } from './job-created.ts';
 export type { JobEnded } from './job-ended.ts';
 export { jobEndedFact } from './job-ended.ts';
 export type { DeltaEvent, JobEvent, NewJobEvent, QueuedEvent, StartedEvent, TerminalEvent } from './job-event.ts';

@@ -16,9 +16,11 @@ export const jobEndedSchema = z.strictObject({
     .transform((value) => value as JobKey),
   tenant: z.string().min(1),
   jobId: z.string().min(1),
-  /** API key that created it; null when a signed-in user did. */
+  /** API key that created it; null when none was used. */
   keyId: z.string().nullable(),
   userId: z.string().nullable(),
+  actor: z.strictObject({ kind: z.enum(['key', 'user', 'local', 'system']), id: z.string() }),
+  ip: z.string().nullable(),
   requestId: z.string(),
   model: z.string(),
   priority: z.enum(priorities),
@@ -35,10 +37,11 @@ export const jobEndedSchema = z.strictObject({
 
 export type JobEnded = z.output<typeof jobEndedSchema>;
 
-/** Who created a job: records name a key or a user in one field. */
-function creatorOf(createdBy: string): Pick<JobEnded, 'keyId' | 'userId'> {
-  const isUser = createdBy.startsWith('user_');
-  return { keyId: isUser ? null : createdBy, userId: isUser ? createdBy : null };
+/** What is known of who created a job. */
+export function creatorOf({ createdBy, origin }: JobRecord): Pick<JobEnded, 'keyId' | 'userId' | 'actor' | 'ip'> {
+  const keyId = createdBy === '' ? null : createdBy;
+  const { actor, userId, ip } = origin ?? { actor: { kind: 'key', id: createdBy } as const, userId: null, ip: null };
+  return { keyId, userId, actor, ip };
 }
 
 /** Throws an Error when the job hasn't ended: that is a mistake of the caller. */
@@ -49,7 +52,7 @@ export function jobEndedFact(record: JobRecord): Fact {
     key,
     tenant: record.tenant,
     jobId: record.id,
-    ...creatorOf(record.createdBy),
+    ...creatorOf(record),
     requestId: record.requestId,
     model: record.spec.model,
     priority: record.priority,

@@ -160,6 +160,13 @@ export interface JobOutcome {
   finishedAt: number;
 }
 
+/** Who asked for a job, and from where: what audit says of its creation. */
+export interface JobOrigin {
+  actor: { kind: 'key' | 'user' | 'local'; id: string };
+  userId: string | null;
+  ip: string | null;
+}
+
 export interface JobRecord {
   key: JobKey;
   tenant: string;
@@ -182,8 +189,10 @@ export interface JobRecord {
   ordinal: number;
   /** SHA-256 (hex) of the canonical request: the same PUT again is recognised by it. */
   requestHash: string;
-  /** API key id that created it. */
+  /** API key id that created it; empty when no key was used. */
   createdBy: string;
+  /** Absent in records of older versions. */
+  origin?: JobOrigin;
   requestId: string;
   result: JobResult | null;
   error: ErrorBody | null;

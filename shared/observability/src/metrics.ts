@@ -65,6 +65,13 @@ export function createMetrics() {
     stepDuration: histogram('engine_step_duration_seconds', 'One engine step.', latencyBuckets),
     engineRestarts: counter('engine_restarts_total', 'Engine processes started again after a crash.'),
     deadLetters: counter('dead_letters_total', 'Jobs given up on.'),
+    factsProjected: counter('facts_projected_total', 'Facts taken into audit, usage and history.', ['kind']),
+    factsUnreadable: counter('facts_unreadable_total', 'Facts passed by because their body fits no schema.', ['kind']),
+    projectionFailures: counter('projection_failures_total', 'Writes of facts that failed and were tried again.', [
+      'projection',
+    ]),
+    projectionLag: gauge('projection_lag_seconds', 'Age of the newest fact when it was taken in.'),
+    auditEntries: gauge('audit_entries', 'Number of the newest audit entry.'),
     staleWrites: counter('stale_writes_total', 'Writes refused because a newer fence exists.'),
   };
 }

@@ -28,6 +28,8 @@ export async function issueApiKey(
   serverSecret: string | Uint8Array,
   now: number,
   grant: KeyGrant,
+  /** Does what makes the key, with what must come before and after. */
+  around: <T>(record: ApiKeyRecord, create: () => Promise<T>) => Promise<T> = (_, create) => create(),
 ): Promise<IssuedKey & { existed: boolean }> {
   const key = grant.chosenKey ?? makeApiKey();
   const { chosenKey: _, ...granted } = grant;
@@ -40,7 +42,7 @@ export async function issueApiKey(
     createdAt: now,
     revokedAt: null,
   };
-  if ((await store.create(record)) === 'created') return { key, record, existed: false };
+  if ((await around(record, () => store.create(record))) === 'created') return { key, record, existed: false };
   const older = await store.findByHash(record.hash);
   if (!older) throw new Error('a new API key collided with an existing id; try again');
   return { key, record: older, existed: true };

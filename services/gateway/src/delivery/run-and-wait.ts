@@ -59,6 +59,6 @@ export async function runAndWait(
     return answer;
   }
   if (!call.gone.aborted) throw new InkwellError('shutting_down');
-  cancelInBackground(gateway, record);
+  cancelInBackground(gateway, record, call);
   return undefined;
 }

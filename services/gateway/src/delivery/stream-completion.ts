@@ -54,6 +54,6 @@ export async function streamCompletion(
     writer.end();
     release();
     gateway.metrics.openStreams.dec();
-    if (!ended && call.gone.aborted && record.onDisconnect === 'cancel') cancelInBackground(gateway, record);
+    if (!ended && call.gone.aborted && record.onDisconnect === 'cancel') cancelInBackground(gateway, record, call);
   }
 }

@@ -65,6 +65,7 @@ export async function streamJob(
     release();
     gateway.metrics.openStreams.dec();
     const last = gateway.readers.left(record.key);
-    if (last && !ended && call.gone.aborted && record.onDisconnect === 'cancel') cancelInBackground(gateway, record);
+    if (last && !ended && call.gone.aborted && record.onDisconnect === 'cancel')
+      cancelInBackground(gateway, record, call);
   }
 }

@@ -2,7 +2,7 @@
  * The accept protocol: record and first event durable, then published, and only then may the client hear of it. Every step can be repeated
  * with the same id, so a repeat after a crash anywhere in between ends in the same one job.
  */
-import { InkwellError, type JobRecord, jobKey, type NewJob, toJobMessage } from '@inkwell/contracts';
+import { InkwellError, type JobRecord, jobCreatedFact, jobKey, type NewJob, toJobMessage } from '@inkwell/contracts';
 import type { CreateResult } from '@inkwell/ports';
 import type { GatewayContext } from '../context.ts';
 import type { AcceptedRequest } from './accepted-request.ts';
@@ -60,11 +60,14 @@ async function publish({ ports, log }: GatewayContext, record: JobRecord): Promi
 
 /** @throws InkwellError `queue_full`, `tenant_queue_full`, `job_exists` or `dependency_unavailable` */
 export async function acceptJob(gateway: GatewayContext, accepted: AcceptedRequest, id: string): Promise<AcceptedJob> {
+  gateway.trail.ensureRoom();
   const result = await makeDurable(gateway, toNewJob(accepted, id, gateway.clock.now()));
   if (result.outcome === 'full') throw refusal(gateway, result.scope, result.queued);
   const { record } = result;
   const created = result.outcome === 'created';
   if (!created && record.requestHash !== accepted.requestHash) throw new InkwellError('job_exists', { param: 'id' });
+  // In the same turn as the publish, so that one commit or one request to the log carries both.
+  if (created) gateway.trail.publishBehind(jobCreatedFact(record));
   if (record.state === 'queued') await publish(gateway, record);
   if (created) gateway.metrics.jobsAccepted.inc({ priority: record.priority });
   return { record, created };

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import { type GenerationSpec, InkwellError, type JobRecord, type Priority } from '@inkwell/contracts';
 import { defaultMaxTokens, type GenerationRequest, maxSequences } from '@inkwell/contracts/http';
 import type { ContentPolicy } from '@inkwell/safety';
+import { originOf } from '../audit/actor.ts';
 import type { GatewayContext, ServedModel } from '../context.ts';
 import type { Call } from '../operation.ts';
 import { readDeadline } from './deadline.ts';
@@ -27,6 +28,7 @@ export type AcceptedRequest = Readonly<
     | 'onDisconnect'
     | 'requestHash'
     | 'createdBy'
+    | 'origin'
     | 'requestId'
   >
 > & { readonly [accepted]: true };
@@ -131,6 +133,7 @@ export function acceptRequest(
     onDisconnect: request.on_disconnect ?? defaults.onDisconnect,
     requestHash: call.requestHash,
     createdBy: call.caller.keyId,
+    origin: originOf(call.caller, call.request),
     requestId: call.requestId,
   } as AcceptedRequest;
 }

@@ -10,7 +10,9 @@ import {
   type JobEvent,
   type JobOutcome,
   type JobRecord,
+  jobEndedFact,
 } from '@inkwell/contracts';
+import { auditBehind, type By } from '../audit/audit.ts';
 import type { GatewayContext } from '../context.ts';
 import { throughOutage } from '../delivery/through-outage.ts';
 import { stopSignal } from '../http/stop-signal.ts';
@@ -60,7 +62,16 @@ async function tryToCancel(gateway: GatewayContext, record: JobRecord): Promise<
  * Ends the job unless it has ended. Answers it as it ended, which may be otherwise than cancelled if it was faster.
  * @throws InkwellError `dependency_unavailable`
  */
-export async function cancelJob(gateway: GatewayContext, record: JobRecord): Promise<JobRecord> {
+export async function cancelJob(gateway: GatewayContext, record: JobRecord, by: By): Promise<JobRecord> {
+  const { id, key, tenant } = record;
+  const act = { action: 'job.cancelled', resource: `job/${id}`, tenant, once: key } as const;
+  gateway.trail.ensureRoom();
+  const ended = await endNow(gateway, record);
+  if (ended.state === 'cancelled') auditBehind(gateway, by, act);
+  return ended;
+}
+
+async function endNow(gateway: GatewayContext, record: JobRecord): Promise<JobRecord> {
   for (let tries = 0; tries < maxTries; tries++) {
     const outcome = await tryToCancel(gateway, record);
     if (outcome === 'again') {
@@ -70,15 +81,18 @@ export async function cancelJob(gateway: GatewayContext, record: JobRecord): Pro
       continue;
     }
     if (outcome.state === 'cancelled') await gateway.ports.jobBus.announceCancel(record.key);
-    return withOutcome(record, outcome);
+    const ended = withOutcome(record, outcome);
+    // The worker that has its delivery tells its end; one whose message was never published has none.
+    if (outcome.state === 'cancelled' && record.attempts === 0) gateway.trail.publishBehind(jobEndedFact(ended));
+    return ended;
   }
   throw new InkwellError('dependency_unavailable', { message: 'The job is being written to; try again.' });
 }
 
 /** For clients that went away: cancels after the request is over, and nobody waits for it but the shutdown. */
-export function cancelInBackground(gateway: GatewayContext, record: JobRecord): void {
+export function cancelInBackground(gateway: GatewayContext, record: JobRecord, by: By): void {
   const { signal, release } = stopSignal(gateway.lifecycle.onCut);
-  const work = throughOutage(gateway, signal, () => cancelJob(gateway, record)).then(
+  const work = throughOutage(gateway, signal, () => cancelJob(gateway, record, by)).then(
     () => {},
     (error: unknown) =>
       gateway.log.error({ err: error, jobId: record.id }, 'could not cancel the job of a client that left'),

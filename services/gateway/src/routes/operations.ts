@@ -1,6 +1,9 @@
 /** Everything this gateway serves. The router and the OpenAPI document are made from this list; order matters where paths overlap. */
 import type { Operation } from '../operation.ts';
 import { getUser, listUsers, updateUser } from './admin/users.ts';
+import { exportAudit } from './audit/export-audit.ts';
+import { listAudit } from './audit/list-audit.ts';
+import { verifyAudit } from './audit/verify-audit.ts';
 import { createBrowserSession, getBrowserSession } from './auth/browser-session.ts';
 import { githubCallback, githubLogin } from './auth/github.ts';
 import { login } from './auth/login.ts';
@@ -39,6 +42,7 @@ import { getModel } from './models/get-model.ts';
 import { listModels } from './models/list-models.ts';
 import { detokenize } from './tokens/detokenize.ts';
 import { tokenize } from './tokens/tokenize.ts';
+import { getUsage } from './usage/get-usage.ts';
 import { drainWorker, resumeWorker } from './workers/ask-worker.ts';
 import { listWorkers } from './workers/list-workers.ts';
 
@@ -81,6 +85,10 @@ export const operations: readonly Operation[] = [
   listWorkers,
   drainWorker,
   resumeWorker,
+  getUsage,
+  listAudit,
+  exportAudit,
+  verifyAudit,
   ping,
   status,
   liveness,

@@ -2,11 +2,13 @@
  * What worker tests stand on: a temporary directory with a real store and a tiny random model, jobs accepted as the gateway does, and workers
  * over it. Everything is real; a crash is a process or a store that stops answering.
  */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EmbeddedStore, openEmbeddedStore } from '@inkwell/adapters/embedded';
 import {
+  type Fact,
   type GenerationSpec,
   isTerminalEvent,
   type JobEvent,
@@ -95,8 +97,8 @@ export class Bench {
   }
 
   get ports(): WorkerPorts {
-    const { jobBus, jobStore, resultStream, lease } = this.store;
-    return { jobBus, jobStore, resultStream, lease };
+    const { jobBus, jobStore, resultStream, lease, factLog } = this.store;
+    return { jobBus, jobStore, resultStream, lease, factLog };
   }
 
   /** A worker that has not been started. */
@@ -178,6 +180,25 @@ export class Bench {
 
   async ending(key: JobKey): Promise<TerminalEvent> {
     return (await this.story(key)).at(-1) as TerminalEvent;
+  }
+
+  /** Everything the log of facts tells, up to the end of this job. */
+  async factsUntilEndOf(key: JobKey): Promise<Fact[]> {
+    const facts: Fact[] = [];
+    const found = Promise.withResolvers<void>();
+    const leaving = new AbortController();
+    await this.store.factLog.consume({
+      group: `test-${randomUUID()}`,
+      signal: leaving.signal,
+      onFacts: async (batch) => {
+        facts.push(...batch);
+        if (batch.some(({ id }) => id === `job.ended:${key}`)) found.resolve();
+      },
+    });
+    const timer = setTimeout(() => found.reject(new Error(`the end of ${key} was not told`)), 45_000);
+    await found.promise.finally(() => clearTimeout(timer));
+    leaving.abort();
+    return facts;
   }
 
   /** The job's events up to the first that satisfies the condition. */

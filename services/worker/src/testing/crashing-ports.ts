@@ -64,7 +64,13 @@ export function crashingPorts(
     get: (target, name) => (name === 'consume' ? consume : Reflect.get(target, name)),
   });
   return {
-    ports: { jobBus, jobStore: wrap(real.jobStore), resultStream: wrap(real.resultStream), lease: wrap(real.lease) },
+    ports: {
+      jobBus,
+      jobStore: wrap(real.jobStore),
+      resultStream: wrap(real.resultStream),
+      lease: wrap(real.lease),
+      factLog: wrap(real.factLog),
+    },
     crashed: crash.promise,
   };
 }

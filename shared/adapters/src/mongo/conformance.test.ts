@@ -3,9 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
   attemptStoreConformance,
+  auditLogConformance,
+  jobHistoryConformance,
   keyStoreConformance,
   revocationStoreConformance,
   sessionStoreConformance,
+  usageLedgerConformance,
   userStoreConformance,
 } from '@inkwell/ports/conformance';
 import { startMongo } from '../../../../infra/services/mongo.ts';
@@ -29,6 +32,9 @@ async function makeAdapter() {
 
 keyStoreConformance(makeAdapter);
 attemptStoreConformance(makeAdapter);
+auditLogConformance(makeAdapter);
+jobHistoryConformance(makeAdapter);
+usageLedgerConformance(makeAdapter);
 revocationStoreConformance(makeAdapter);
 sessionStoreConformance(makeAdapter);
 userStoreConformance(makeAdapter);

@@ -5,6 +5,7 @@
  */
 import { InkwellError } from '@inkwell/contracts';
 import mongoose, { type Connection } from 'mongoose';
+import { auditHeadSchema, auditSchema, historySchema, usageEntrySchema } from './recorder-schema.ts';
 import { attemptSchema, keySchema, revocationSchema, sessionSchema, usedOnceSchema, userSchema } from './schema.ts';
 
 export interface MongoConnectionOptions {
@@ -43,8 +44,9 @@ export async function connectMongo({ url, database, deadlineMs }: MongoConnectio
       .asPromise();
     const models = modelsOf(connection);
     await models.keys.createIndexes();
-    const { users, sessions, revocations, attempts, usedOnce } = models;
+    const { users, sessions, revocations, attempts, usedOnce, audit, usage, history } = models;
     for (const model of [users, sessions, revocations, attempts, usedOnce]) await model.createIndexes();
+    for (const model of [audit, usage, history]) await model.createIndexes();
     const open = connection;
     return {
       ...models,
@@ -76,6 +78,10 @@ function modelsOf(connection: Connection) {
     revocations: connection.model('Revocation', revocationSchema),
     attempts: connection.model('Attempt', attemptSchema),
     usedOnce: connection.model('UsedOnce', usedOnceSchema),
+    audit: connection.model('Audit', auditSchema),
+    auditHeads: connection.model('AuditHead', auditHeadSchema),
+    usage: connection.model('Usage', usageEntrySchema),
+    history: connection.model('History', historySchema),
   };
 }
 

@@ -1,13 +1,25 @@
 /**
- * The ports a cluster keeps in MongoDB: API keys, users and what belongs to them. Any number of processes share them. Works with what every server that speaks the
- * wire protocol has: no transactions, change streams or TTL indexes. What is acknowledged is on a majority's disks.
+ * The ports a cluster keeps in MongoDB: API keys, users and what belongs to them, the audit log, usage and history. Any number of processes share
+ * them. Works with what every server that speaks the wire protocol has: no transactions, change streams or TTL indexes. What is acknowledged is on a majority's disks.
  */
-import type { AttemptStore, KeyStore, RevocationStore, SessionStore, UserStore } from '@inkwell/ports';
+import type {
+  AttemptStore,
+  AuditLog,
+  JobHistory,
+  KeyStore,
+  RevocationStore,
+  SessionStore,
+  UsageLedger,
+  UserStore,
+} from '@inkwell/ports';
 import { createAttemptStore } from './attempt-store.ts';
+import { createAuditLog } from './audit-log.ts';
 import { connectMongo } from './connection.ts';
+import { createJobHistory } from './job-history.ts';
 import { createKeyStore } from './key-store.ts';
 import { createRevocationStore } from './revocation-store.ts';
 import { createSessionStore } from './session-store.ts';
+import { createUsageLedger } from './usage-ledger.ts';
 import { createUserStore } from './user-store.ts';
 
 export interface MongoStoreOptions {
@@ -25,6 +37,9 @@ export interface MongoStore {
   sessionStore: SessionStore;
   revocationStore: RevocationStore;
   attemptStore: AttemptStore;
+  auditLog: AuditLog;
+  usageLedger: UsageLedger;
+  jobHistory: JobHistory;
   /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
   close(): Promise<void>;
 }
@@ -39,6 +54,9 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<MongoS
     sessionStore: createSessionStore(connection),
     revocationStore: createRevocationStore(connection),
     attemptStore: createAttemptStore(connection),
+    auditLog: createAuditLog(connection),
+    usageLedger: createUsageLedger(connection),
+    jobHistory: createJobHistory(connection),
     close: () => connection.close(),
   };
 }

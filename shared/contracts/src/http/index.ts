@@ -16,6 +16,14 @@ export {
   newApiKeySchema,
 } from './api-key.ts';
 export {
+  auditEntrySchema,
+  auditFilterSchema,
+  auditListQuerySchema,
+  auditListSchema,
+  auditVerificationSchema,
+  auditVerifyQuerySchema,
+} from './audit.ts';
+export {
   browserSessionSchema,
   callerSchema,
   githubCallbackQuerySchema,
@@ -63,4 +71,5 @@ export {
   tokenizationSchema,
   tokenizeRequestSchema,
 } from './tokens.ts';
+export { usageQuerySchema, usageSchema } from './usage.ts';
 export { type WorkerResource, workerIdSchema, workerListSchema, workerSchema } from './worker.ts';

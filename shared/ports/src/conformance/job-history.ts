@@ -11,6 +11,8 @@ function ended(tenant: string, id: string, changes: Partial<JobEnded> = {}): Job
     jobId: id,
     keyId: 'key_1',
     userId: null,
+    actor: { kind: 'key', id: 'key_1' },
+    ip: '::1',
     requestId: 'req_1',
     model: 'tiny',
     priority: 'batch',

@@ -19,9 +19,10 @@ export const cancelOneJob = defineOperation({
   params: z.object({ id: z.string() }),
   answers: { 200: jsonAnswer('The cancelled job with what it had produced.', jobSchema) },
   errors: ['job_not_found', 'job_finished'],
-  async handle({ caller, params }, gateway) {
+  async handle(call, gateway) {
+    const { caller, params } = call;
     const record = await readJob(gateway, caller, params.id);
-    const ended = isTerminal(record.state) ? record : await cancelJob(gateway, record);
+    const ended = isTerminal(record.state) ? record : await cancelJob(gateway, record, call);
     if (ended.state !== 'cancelled') {
       throw new InkwellError('job_finished', { param: 'id', message: `The job has already ended: ${ended.state}.` });
     }

@@ -1,5 +1,6 @@
 import { apiKeyRequestSchema, newApiKeySchema } from '@inkwell/contracts/http';
 import { signingSecret } from '@inkwell/identity';
+import { audited } from '../../audit/audit.ts';
 import { issueApiKey } from '../../auth/issue-api-key.ts';
 import { checkKeyWish, modelsToGive, scopesToGive } from '../../auth/key-grant.ts';
 import { toApiKeyResource } from '../../delivery/api-key-resource.ts';
@@ -17,11 +18,12 @@ export const createKey = defineOperation({
   scope: 'keys',
   body: apiKeyRequestSchema,
   answers: { 201: jsonAnswer('The key, shown this once.', newApiKeySchema) },
-  async handle({ body, caller }, gateway) {
+  async handle(call, gateway) {
+    const { body, caller } = call;
     checkKeyWish(caller, body);
     const { clock, config, identity, ports } = gateway;
     const tenant = body.tenant ?? caller.tenant;
-    const { key, record } = await issueApiKey(ports.keyStore, config.keySecret, clock.now(), {
+    const grant = {
       name: body.name,
       tenant,
       role: body.role,
@@ -32,6 +34,11 @@ export const createKey = defineOperation({
       allowedIps: body.allowed_ips ?? null,
       limits: fromLimitsResource(body.limits ?? null),
       signed: body.signed ?? false,
+    };
+    const now = clock.now();
+    const { key, record } = await issueApiKey(ports.keyStore, config.keySecret, now, grant, ({ id, role }, create) => {
+      const act = { action: 'key.created', resource: `key/${id}`, tenant, once: id, details: { role } } as const;
+      return audited(gateway, call, act, create);
     });
     const secret = record.signed ? signingSecret(identity.keySecrets, record.id, record.hash) : null;
     const answer = { ...toApiKeyResource(record), key, signing_secret: secret };

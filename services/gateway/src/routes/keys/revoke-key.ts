@@ -1,5 +1,6 @@
 import { apiKeyIdSchema } from '@inkwell/contracts/http';
 import { z } from 'zod';
+import { audited } from '../../audit/audit.ts';
 import { findOwnKey, noSuchKey } from '../../auth/find-own-key.ts';
 import { defineOperation } from '../../operation.ts';
 
@@ -18,13 +19,19 @@ export const revokeKey = defineOperation({
   params: z.object({ id: apiKeyIdSchema }),
   answers: { 204: { description: 'Revoked.' } },
   errors: ['not_found'],
-  async handle({ caller, outliveRevocation, params }, gateway) {
+  async handle(call, gateway) {
+    const { caller, outliveRevocation, params } = call;
+    const { id } = params;
     outliveRevocation();
-    await findOwnKey(gateway, caller, params.id);
-    const revoked = await gateway.ports.keyStore.revoke(params.id, gateway.clock.now());
-    // Said again even if it had been: a gateway may have died between the two.
-    await gateway.identity.revocations.revoke(`key:${params.id}`, rememberedForMs);
-    if (!revoked) throw noSuchKey();
+    const { tenant, revokedAt } = await findOwnKey(gateway, caller, id);
+    const revoke = async () => {
+      const revoked = await gateway.ports.keyStore.revoke(id, gateway.clock.now());
+      // Said again even if it had been: a gateway may have died between the two.
+      await gateway.identity.revocations.revoke(`key:${id}`, rememberedForMs);
+      if (!revoked) throw noSuchKey();
+    };
+    const act = { action: 'key.revoked', resource: `key/${id}`, tenant, once: id } as const;
+    await (revokedAt === null ? audited(gateway, call, act, revoke) : revoke());
     return { status: 204, contentType: 'application/json', body: '' };
   },
 });

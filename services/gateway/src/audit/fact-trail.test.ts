@@ -1,0 +1,54 @@
+import type { Fact } from '@inkwell/contracts';
+import { createLog } from '@inkwell/observability';
+import { describe, expect, it } from 'vitest';
+import { FactTrail } from './fact-trail.ts';
+
+const log = createLog({ level: 'silent', name: 'test' });
+const fact = (id: string): Fact => ({ version: 1, id, kind: 'audit', subject: 's', at: 1, body: {} });
+
+class TestLog {
+  down = false;
+  readonly told: string[] = [];
+  async publish({ id }: Fact): Promise<void> {
+    if (this.down) throw new Error('down');
+    this.told.push(id);
+  }
+}
+
+describe('facts on their way to the log', () => {
+  it('behind an answer are tried again until the log is back, each told once', async () => {
+    const factLog = new TestLog();
+    const trail = new FactTrail(factLog, log);
+    factLog.down = true;
+    const ids = Array.from({ length: 50 }, (_, index) => `${index}`);
+    for (const id of ids) trail.publishBehind(fact(id));
+    await new Promise(setImmediate);
+    factLog.down = false;
+    await trail.settle(30_000);
+    expect(factLog.told.sort()).toEqual(ids.sort());
+  });
+
+  it('are never dropped: with no room left acts are refused, and allowed again when there is', async () => {
+    const factLog = new TestLog();
+    const trail = new FactTrail(factLog, log, 3);
+    factLog.down = true;
+    for (const id of ['1', '2', '3']) {
+      trail.ensureRoom();
+      trail.publishBehind(fact(id));
+    }
+    expect(() => trail.ensureRoom()).toThrow(expect.objectContaining({ code: 'dependency_unavailable' }));
+    factLog.down = false;
+    await trail.settle(30_000);
+    trail.ensureRoom();
+    expect(factLog.told.sort()).toEqual(['1', '2', '3']);
+  });
+
+  it('hold up nobody who closes longer than they may', async () => {
+    const factLog = new TestLog();
+    factLog.down = true;
+    const trail = new FactTrail(factLog, log);
+    trail.publishBehind(fact('1'));
+    await trail.settle(5);
+    expect(factLog.told).toEqual([]);
+  });
+});

@@ -1,0 +1,44 @@
+/** What each projection needs of a batch of facts. Pure; facts that cannot be read are passed by and named. */
+import {
+  type AuditEvent,
+  type AuditRecord,
+  creationOfEnded,
+  type Fact,
+  type JobEnded,
+  readFact,
+} from '@inkwell/contracts';
+import type { UsageEntry } from '@inkwell/ports';
+
+export interface SortedFacts {
+  audit: AuditRecord[];
+  usage: UsageEntry[];
+  ended: JobEnded[];
+  unreadable: Fact[];
+}
+
+function toUsage(factId: string, { finishedAt, tenant, keyId, userId, model, usage }: JobEnded): UsageEntry {
+  return { factId, at: finishedAt, tenant, keyId, userId, model, ...usage };
+}
+
+/** The event of the job's creation as well: should its gateway have died before it was told, it is not missing then. */
+function creationOf(ended: JobEnded): AuditRecord {
+  const { id, at, body } = creationOfEnded(ended);
+  return { ...(body as unknown as AuditEvent), factId: id, at };
+}
+
+export function sortFacts(facts: readonly Fact[]): SortedFacts {
+  const sorted: SortedFacts = { audit: [], usage: [], ended: [], unreadable: [] };
+  for (const fact of facts) {
+    const read = readFact(fact);
+    // Kinds of a newer version are for newer recorders.
+    if (read === 'unknown') continue;
+    if (read === 'invalid') sorted.unreadable.push(fact);
+    else if (read.kind === 'audit') sorted.audit.push({ ...read.body, factId: read.id, at: read.at });
+    else {
+      sorted.ended.push(read.body);
+      sorted.usage.push(toUsage(read.id, read.body));
+      sorted.audit.push(creationOf(read.body));
+    }
+  }
+  return sorted;
+}

@@ -1,0 +1,100 @@
+/** What the recorder keeps in MongoDB, with its indexes. Unique ids are what makes facts count once; nothing expires by itself. */
+import type { AuditEntry, JobEnded } from '@inkwell/contracts';
+import type { UsageEntry } from '@inkwell/ports';
+import { Schema } from 'mongoose';
+
+export type AuditDocument = Omit<AuditEntry, 'seq' | 'actor' | 'details'> & {
+  /** The entry's number. */
+  _id: number;
+  actorKind: AuditEntry['actor']['kind'];
+  actor: string;
+  /** JSON. */
+  details: string;
+};
+
+export interface AuditHeadDocument {
+  _id: string;
+  seq: number;
+  hash: string;
+}
+
+/** `_id` is the fact's; `hour` and `day` are the starts of its buckets. */
+export type UsageDocument = Omit<UsageEntry, 'factId'> & { _id: string; hour: number; day: number };
+
+/** `_id` is the job's key. */
+export type HistoryDocument = Omit<JobEnded, 'key'> & { _id: string };
+
+const options = { versionKey: false, minimize: false, _id: false } as const;
+const text = { type: String, required: true } as const;
+const number = { type: Number, required: true } as const;
+
+export const auditSchema = new Schema<AuditDocument>(
+  {
+    _id: number,
+    previous: text,
+    hash: text,
+    factId: text,
+    at: number,
+    actorKind: text,
+    actor: text,
+    keyId: String,
+    tenant: String,
+    action: text,
+    resource: text,
+    outcome: text,
+    ip: String,
+    requestId: String,
+    reason: String,
+    details: text,
+  },
+  { ...options, collection: 'audit' },
+);
+auditSchema.index({ factId: 1 }, { unique: true });
+for (const field of ['tenant', 'actor', 'keyId', 'action', 'at']) auditSchema.index({ [field]: 1, _id: -1 });
+
+export const auditHeadSchema = new Schema<AuditHeadDocument>(
+  { _id: text, seq: number, hash: text },
+  { ...options, collection: 'auditHead' },
+);
+
+export const usageEntrySchema = new Schema<UsageDocument>(
+  {
+    _id: text,
+    at: number,
+    tenant: text,
+    keyId: String,
+    userId: String,
+    model: text,
+    promptTokens: number,
+    completionTokens: number,
+    hour: number,
+    day: number,
+  },
+  { ...options, collection: 'usage' },
+);
+usageEntrySchema.index({ tenant: 1, at: 1 });
+usageEntrySchema.index({ at: 1 });
+
+export const historySchema = new Schema<HistoryDocument>(
+  {
+    _id: text,
+    tenant: text,
+    jobId: text,
+    keyId: String,
+    userId: String,
+    actor: { type: Schema.Types.Mixed, required: true },
+    ip: String,
+    requestId: { type: String, default: '' },
+    model: text,
+    priority: text,
+    state: text,
+    reason: String,
+    usage: { type: Schema.Types.Mixed, required: true },
+    attempts: number,
+    createdAt: number,
+    startedAt: Number,
+    finishedAt: number,
+  },
+  { ...options, collection: 'history' },
+);
+historySchema.index({ tenant: 1, finishedAt: -1, _id: -1 });
