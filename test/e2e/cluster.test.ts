@@ -23,6 +23,8 @@ interface WorkerBody {
 const workers = async () =>
   ((await (await cluster.request('/api/admin/workers')).json()) as { data: WorkerBody[] }).data;
 
+let submitted = 0;
+
 async function submit(count: number, maxTokens: number): Promise<string[]> {
   const body = { model: 'inkwell-small', prompt: 'x', max_tokens: maxTokens, ignore_eos: true };
   const answers = await Promise.all(
@@ -31,6 +33,7 @@ async function submit(count: number, maxTokens: number): Promise<string[]> {
   return Promise.all(
     answers.map(async (answer) => {
       expect(answer.status).toBe(202);
+      submitted++;
       return ((await answer.json()) as { id: string }).id;
     }),
   );
@@ -58,7 +61,7 @@ const alive = (pid: number): boolean => {
 
 it('writes down what runs, servers included', () => {
   const roles = cluster.processes().map(({ role }) => role);
-  const expected: Role[] = ['supervisor', 'kafka', 'redis', 'mongo', 'gateway', 'gateway', 'worker'];
+  const expected: Role[] = ['supervisor', 'kafka', 'redis', 'mongo', 'gateway', 'gateway', 'worker', 'recorder'];
   expect([...roles].sort()).toEqual([...expected].sort());
   for (const { pid } of cluster.processes()) expect(alive(pid)).toBe(true);
   expect(cluster.gateways).toHaveLength(2);
@@ -117,8 +120,10 @@ it('drains a worker: it finishes what it runs, takes nothing new, and everything
   cluster.command('drain', `worker=${one?.id}`);
   const more = await submit(50, 5);
   expect(await Promise.all([...ids, ...more].map(statusOf))).toEqual([...ids, ...more].map(() => 'completed'));
-  const after = (await workers()).find(({ id }) => id === one?.id);
-  expect(after).toMatchObject({ status: 'drained', running_jobs: 0 });
+  // It says so with its next sign of life.
+  let after: WorkerBody | undefined;
+  while (after?.status !== 'drained') after = (await workers()).find(({ id }) => id === one?.id);
+  expect(after.running_jobs).toBe(0);
 });
 
 it('shrinks while jobs run: none is lost, the process is gone', { timeout: 120_000 }, async () => {
@@ -131,6 +136,19 @@ it('shrinks while jobs run: none is lost, the process is gone', { timeout: 120_0
   // The one that stays may be the drained one.
   for (const { id } of await workers()) await cluster.request(`/api/admin/workers/${id}/resume`, { method: 'POST' });
   expect(await Promise.all(ids.map(statusOf))).toEqual(ids.map(() => 'completed'));
+});
+
+it('counts every job that ended once, behind the answers', { timeout: 60_000 }, async () => {
+  const used = async () => {
+    const { total } = (await (await cluster.request('/api/usage?bucket=day')).json()) as {
+      total: { requests: number };
+    };
+    return total.requests;
+  };
+  while ((await used()) < submitted);
+  expect(await used()).toBe(submitted);
+  const verified = (await (await cluster.request('/api/admin/audit/verify')).json()) as object;
+  expect(verified).toMatchObject({ valid: true });
 });
 
 it('says what cannot be: an unknown worker, a size that makes no sense', () => {

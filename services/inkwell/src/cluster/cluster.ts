@@ -125,7 +125,7 @@ class LocalCluster implements Cluster {
     await migrate(KAFKA_BROKERS ?? [String(this.#urls.kafka)], INKWELL_NAMESPACE);
     onProgress(`starting ${size.gateways} gateway(s), ${size.workers} worker(s) and the recorder …`);
     await Promise.all([
-      this.#grow('recorder', 0),
+      this.#grow('recorder', 1),
       this.#grow('gateway', size.gateways),
       this.#grow('worker', size.workers),
     ]);

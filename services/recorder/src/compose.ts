@@ -1,0 +1,54 @@
+/** A cluster's recorder put together: facts from Kafka into MongoDB. The only file here that names adapters. */
+import { openKafkaBus } from '@inkwell/adapters/kafka';
+import { openMongoStore } from '@inkwell/adapters/mongo';
+import { readServiceConfig } from '@inkwell/contracts';
+import { createLog, createMetrics, serveProbes } from '@inkwell/observability';
+import { systemClock } from '@inkwell/ports';
+import type { Service } from '@inkwell/resilience';
+import { createRecorder } from './recorder.ts';
+
+/** How long what is at hand may take after SIGTERM; what is left comes again at the next start. */
+const lastFactsMs = 5_000;
+
+/** Throws an Error for people when a setting or a server cannot be used; nothing is left open then. */
+export async function composeRecorder(environment: NodeJS.ProcessEnv): Promise<Service> {
+  const config = readServiceConfig(environment);
+  const log = createLog({ level: config.INKWELL_LOG_LEVEL, name: 'recorder' });
+  const clock = systemClock;
+  const metrics = createMetrics();
+  await using opened = new AsyncDisposableStack();
+  const closing = <Store extends { close(): Promise<void> }>(store: Store) => opened.adopt(store, (one) => one.close());
+  const namespace = config.INKWELL_NAMESPACE;
+  const mongo = closing(await openMongoStore({ url: config.MONGO_URL, database: namespace }));
+  const kafka = closing(
+    await openKafkaBus({
+      brokers: config.KAFKA_BROKERS,
+      topicPrefix: `${namespace}.`,
+      groupId: `${namespace}-workers`,
+      clock,
+      log,
+    }),
+  );
+  const recorder = createRecorder({ ...mongo, factLog: kafka.factLog, log, metrics, clock });
+  let ready = false;
+  const probes = closing(
+    await serveProbes({
+      port: config.INKWELL_PROBE_PORT,
+      host: config.INKWELL_HOST,
+      metrics,
+      isReady: () => ready,
+    }),
+  );
+  opened.defer(() => recorder.stop(0));
+  await recorder.start();
+  ready = true;
+  const stores = opened.move();
+  return {
+    about: { url: probes.url },
+    async stop() {
+      ready = false;
+      await recorder.stop(lastFactsMs);
+      await stores.disposeAsync();
+    },
+  };
+}
