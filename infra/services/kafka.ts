@@ -48,7 +48,7 @@ export async function startOwnKafka(options: OwnKafkaOptions = {}): Promise<Runn
   try {
     await writeFile(properties, render(serverProperties(directory, { port, advertisedPort, controllerPort })));
     if (!existsSync(join(directory, 'logs', 'meta.properties'))) {
-      const clusterId = randomBytes(16).toString('base64url');
+      const clusterId = newClusterId();
       const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
       await run('java', ['-Xmx128m', ...java, ...format], { timeout: 60_000 });
     }
@@ -73,6 +73,14 @@ export async function startOwnKafka(options: OwnKafkaOptions = {}): Promise<Runn
   } catch (error) {
     await removeDirectory();
     throw error;
+  }
+}
+
+/** 16 random bytes in base64url. One that begins with a dash would be read as an option. */
+function newClusterId(): string {
+  for (;;) {
+    const id = randomBytes(16).toString('base64url');
+    if (!id.startsWith('-')) return id;
   }
 }
 

@@ -106,16 +106,10 @@ describe('slow clients', () => {
 });
 
 describe('listening', () => {
-  it('says where, and rejects when the address is taken', () =>
+  it('says where', () =>
     withRig(async (rig) => {
       const { port } = new URL(rig.url);
       expect(rig.url).toBe(`http://127.0.0.1:${port}`);
-      await expect(
-        withRig(async (other) => {
-          await other.gateway.close(0);
-          await other.gateway.listen(Number(port), '127.0.0.1');
-        }),
-      ).rejects.toThrow('is taken');
     }));
 
   it('refuses a secret that is too short to keep keys safe', () => {
