@@ -6,7 +6,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEdition, type Edition, slotsPerWorker } from '../support/edition.ts';
 import { insist } from '../support/insist.ts';
 
-const inkwell = createEdition({ env: { INKWELL_BACKEND: 'null', INKWELL_NULL_PACE_MS: '5' } });
+const inkwell = createEdition({
+  env: { INKWELL_BACKEND: 'null', INKWELL_NULL_PACE_MS: '5', INKWELL_LIMIT_KEY_PER_MINUTE: 'off' },
+});
 beforeAll(async () => {
   await inkwell.start();
 });

@@ -42,6 +42,7 @@ const everyPort: Record<keyof GatewayPorts, true> = {
   factLog: true,
   auditLog: true,
   usageLedger: true,
+  rateLimiter: true,
 };
 
 /** @throws Error when a port belongs to no dependency or to several */

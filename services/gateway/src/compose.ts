@@ -4,6 +4,7 @@ import { openMongoStore } from '@inkwell/adapters/mongo';
 import { openRedisStore } from '@inkwell/adapters/redis';
 import { readServiceConfig, type ServiceConfig } from '@inkwell/contracts';
 import { openModelDirectory } from '@inkwell/gpt2';
+import { rateSettings } from '@inkwell/limits';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { systemClock } from '@inkwell/ports';
 import type { Service } from '@inkwell/resilience';
@@ -67,6 +68,7 @@ export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Se
       keySecret: config.INKWELL_KEY_SECRET,
       ...edgeConfigOf(config),
       responseCacheBytes: config.INKWELL_RESPONSE_CACHE_MB * 1_048_576,
+      rates: rateSettings(config),
       limits: { maxQueued: config.INKWELL_MAX_QUEUED, maxQueuedPerTenant: config.INKWELL_MAX_QUEUED_PER_TENANT },
     },
     log,

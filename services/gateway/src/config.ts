@@ -1,5 +1,6 @@
 /** What an operator may set of the gateway, with defaults for everything but the secret. */
 import type { GithubSettings } from '@inkwell/identity';
+import { noRates, type RateSettings } from '@inkwell/limits';
 import type { QueueLimits } from '@inkwell/ports';
 import { defaultEdge, type EdgeConfig } from './http/edge-config.ts';
 
@@ -7,6 +8,7 @@ export interface GatewayConfig extends EdgeConfig {
   /** Secret under which API keys are hashed; at least 32 bytes. */
   keySecret: string | Uint8Array;
   limits: QueueLimits;
+  rates: RateSettings;
   /** How long one call to a store, stream or bus may take. */
   dependencyTimeoutMs: number;
   /** How long a request may wait for its calls in all, before the client gets a 503; also how long one that waits for a job bears an outage. */
@@ -54,6 +56,12 @@ export interface GatewayConfig extends EdgeConfig {
 const defaults: Omit<GatewayConfig, 'keySecret'> = {
   ...defaultEdge,
   limits: { maxQueued: 20_000, maxQueuedPerTenant: 10_000 },
+  rates: {
+    ipRequestsPerMinute: null,
+    readsPerMinute: 6_000,
+    user: { ...noRates, requestsPerMinute: 10 },
+    key: { ...noRates, requestsPerMinute: 100 },
+  },
   dependencyTimeoutMs: 2_000,
   requestBudgetMs: 3_000,
   dependencyRestMs: 500,

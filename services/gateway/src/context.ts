@@ -1,5 +1,6 @@
 /** What every part of the gateway may use. Built once by `createGateway`; nothing here is global. */
 import type { Tokenizer } from '@inkwell/gpt2';
+import type { ReadGate } from '@inkwell/limits';
 import type { Logger, Metrics } from '@inkwell/observability';
 import type {
   Announcements,
@@ -12,6 +13,7 @@ import type {
   JobStore,
   KeyStore,
   Lease,
+  RateLimiter,
   ResultStream,
   RevocationStore,
   SessionStore,
@@ -45,6 +47,7 @@ export interface GatewayPorts {
   factLog: FactLog;
   auditLog: AuditLog;
   usageLedger: UsageLedger;
+  rateLimiter: RateLimiter;
 }
 
 export interface ServedModel {
@@ -87,4 +90,5 @@ export interface GatewayContext {
   readonly policy: () => ContentPolicy;
   readonly identity: Identity;
   readonly trail: FactTrail;
+  readonly readGate: ReadGate;
 }

@@ -1,7 +1,15 @@
 /** Which port belongs to which dependency, in each edition. A pulse must be cheap, and must fail when the dependency is away. */
 import type { DependencyPlan } from './bounded-ports.ts';
 
-const inRedis = ['jobStore', 'resultStream', 'lease', 'idempotencyStore', 'workerRegistry', 'announcements'] as const;
+const inRedis = [
+  'jobStore',
+  'resultStream',
+  'lease',
+  'idempotencyStore',
+  'workerRegistry',
+  'announcements',
+  'rateLimiter',
+] as const;
 const inMongo = [
   'keyStore',
   'userStore',

@@ -1,4 +1,4 @@
-/** From an HTTP request to an operation's handler: authenticate, authorize, read, validate, handle, answer. In that order, for all of them. */
+/** From an HTTP request to an operation's handler: authenticate, authorize, limit, read, validate, handle, answer. In that order, for all of them. */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { InkwellError } from '@inkwell/contracts';
@@ -12,6 +12,7 @@ import { errorAnswer } from './http/error-answer.ts';
 import { parseQuery } from './http/parse-query.ts';
 import { sendAnswer } from './http/send-answer.ts';
 import { validate } from './http/validate.ts';
+import { limitCall } from './limits/limit-call.ts';
 import { authenticate } from './middleware/authenticate.ts';
 import { authorize } from './middleware/authorize.ts';
 import { isLocalMonitor } from './middleware/local-monitor.ts';
@@ -70,6 +71,7 @@ export function dispatch(operation: Operation, gateway: GatewayContext): Request
     });
     const caller = await callerOf(operation, request, response, gateway);
     const outliveRevocation = endWhenRevoked(caller, gateway, request, response, gone);
+    await limitCall(gateway, operation, { caller, request, response });
     const query = queryOf(operation, request.originalUrl);
     const limitBytes = gateway.config.bodyLimitBytes;
     const read = operation.body && (await readBody(request, response, limitBytes, operation.bodyTypes ?? ['json']));

@@ -4,6 +4,7 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createReadGate, withFallback } from '@inkwell/limits';
 import type { Logger, Metrics } from '@inkwell/observability';
 import type { Clock } from '@inkwell/ports';
 import { type ContentPolicy, readDefaultPolicy } from '@inkwell/safety';
@@ -19,6 +20,7 @@ import { embeddedDependencies } from './dependency-plans.ts';
 import { Caution } from './jobs/caution.ts';
 import { ResponseCache } from './jobs/response-cache.ts';
 import { createLifecycle } from './lifecycle.ts';
+import { reportFallback } from './limits/report-fallback.ts';
 import { answerClientErrors } from './middleware/client-errors.ts';
 import { openApiDocument } from './openapi/document.ts';
 import { reportDependencies } from './report-dependencies.ts';
@@ -84,8 +86,14 @@ function toContext(options: GatewayOptions): GatewayContext {
     reportDependencies(options),
   );
   let document: object | undefined;
+  const rateLimiter = withFallback(bounded.ports.rateLimiter, {
+    clock: options.clock,
+    onChange: reportFallback(options),
+  });
   return {
     ...bounded,
+    ports: { ...bounded.ports, rateLimiter },
+    readGate: createReadGate(config.rates.readsPerMinute),
     identity: createIdentity({ ports: bounded.ports, config, clock, log }),
     models: options.models,
     config,

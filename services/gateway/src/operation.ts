@@ -14,6 +14,12 @@ import type { GatewayContext } from './context.ts';
  */
 export type Access = 'open' | 'key' | 'person' | 'operator' | 'superuser' | 'monitor';
 
+/**
+ * `job`: counted where the job is accepted, with its tokens. `request`: one creating request. `read`: passes the gate for readings. `none`: not
+ * counted.
+ */
+export type LimitKind = 'job' | 'request' | 'read' | 'none';
+
 export interface Call<P = unknown, Q = unknown, B = unknown> {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -59,6 +65,8 @@ export interface Operation<P = unknown, Q = unknown, B = unknown> {
   readonly access: Access;
   /** What the credential must be good for. Without it the operation is closed to those that were given a list of scopes. */
   readonly scope?: Scope;
+  /** Default: `read`; `none` for operations that are open or for monitoring. */
+  readonly limit?: LimitKind;
   readonly params?: z.ZodType<P>;
   readonly query?: z.ZodType<Q>;
   readonly body?: z.ZodType<B>;

@@ -7,6 +7,7 @@ import { openEmbeddedStore } from '@inkwell/adapters/embedded';
 import type { EmbeddedConfig } from '@inkwell/contracts';
 import { createGateway, edgeConfigOf, identityConfig, issueApiKey, makeApiKey, watchPolicy } from '@inkwell/gateway';
 import { openModelDirectory } from '@inkwell/gpt2';
+import { rateSettings } from '@inkwell/limits';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type KeyStore, type ModelBackendInfo, systemClock } from '@inkwell/ports';
 import { createRecorder } from '@inkwell/recorder';
@@ -75,6 +76,7 @@ export async function composeEmbedded(
         keySecret,
         ...edgeConfigOf(config),
         responseCacheBytes: config.INKWELL_RESPONSE_CACHE_MB * 1_048_576,
+        rates: rateSettings(config),
         limits: { maxQueued: config.INKWELL_MAX_QUEUED, maxQueuedPerTenant: config.INKWELL_MAX_QUEUED_PER_TENANT },
       },
       workerStats: () => worker.stats(),

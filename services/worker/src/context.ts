@@ -1,6 +1,6 @@
 /** What every part of the worker may use. Built once by `createWorker`; nothing here is global. */
 import type { Logger, Metrics } from '@inkwell/observability';
-import type { Clock, FactLog, JobBus, JobStore, Lease, ResultStream } from '@inkwell/ports';
+import type { Clock, FactLog, JobBus, JobStore, Lease, RateLimiter, ResultStream } from '@inkwell/ports';
 
 export interface WorkerPorts {
   jobBus: JobBus;
@@ -8,6 +8,7 @@ export interface WorkerPorts {
   resultStream: ResultStream;
   lease: Lease;
   factLog: FactLog;
+  rateLimiter: RateLimiter;
 }
 
 export interface WorkerLimits {

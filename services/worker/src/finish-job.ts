@@ -1,7 +1,7 @@
 /**
- * How a job leaves this worker. The order is always: terminal event appended, record moved, its end published as a fact, delivery settled; each
- * step may be repeated, so a death between any two is repaired by the redelivery. Whoever finds the story taken over by another writer writes
- * nothing more.
+ * How a job leaves this worker. The order is always: terminal event appended, reservation settled, record moved, its end published as a fact,
+ * delivery settled; each step may be repeated, so a death between any two is repaired by the redelivery. Whoever finds the story taken over by
+ * another writer writes nothing more.
  */
 import {
   type ErrorBody,
@@ -15,6 +15,7 @@ import {
   type TerminalState,
   type Usage,
 } from '@inkwell/contracts';
+import { settleJob } from '@inkwell/limits';
 import type { Delivery } from '@inkwell/ports';
 import type { WorkerContext } from './context.ts';
 import type { JobRun } from './job-run.ts';
@@ -69,8 +70,10 @@ export async function recordOutcome(
   outcome: JobOutcome,
   deadLetterReason?: string,
 ): Promise<void> {
-  const { jobStore, lease } = context.ports;
+  const { jobStore, lease, rateLimiter } = context.ports;
   const { state, result, error, finishedAt } = outcome;
+  // First, so that whoever finds the record ended may rely on it.
+  await persist(context, 'settle', () => settleJob(rateLimiter, run.record, { result }));
   const moved = await persist(context, 'transition', () =>
     jobStore.transition(run.key, ['queued', 'in_progress'], state, { result, error, finishedAt }, run.fence),
   );

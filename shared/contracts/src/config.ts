@@ -62,6 +62,13 @@ const edgeSettings = {
       'on: plain HTTP is redirected to HTTPS, or refused if it carried a key or body. Name the proxy that ends TLS in INKWELL_TRUSTED_PROXIES.',
     ),
 };
+/** A limit: a whole number from 1, or `off` (null). */
+const limit = (fallback: number | null) =>
+  z
+    .string()
+    .regex(/^(off|[1-9]\d{0,14})$/, 'must be a whole number from 1, or off')
+    .transform((text) => (text === 'off' ? null : Number(text)))
+    .default(fallback);
 
 /** Enough of it, and not one character typed over and over. */
 const secretText = z
@@ -193,6 +200,22 @@ const embeddedEnvironment = z.object({
   INKWELL_MAX_QUEUED_PER_TENANT: wholeNumber(1, 10_000_000)
     .default(10_000)
     .describe('Most jobs waiting of one tenant; beyond it 429.'),
+  INKWELL_LIMIT_IP_PER_MINUTE: limit(null).describe(
+    'Most creating requests per minute of one address, or off. See INKWELL_TRUSTED_PROXIES first.',
+  ),
+  INKWELL_LIMIT_USER_PER_MINUTE: limit(10).describe('Most creating requests per minute of a signed-in user, or off.'),
+  INKWELL_LIMIT_USER_TOKENS_PER_MINUTE: limit(null).describe('Most tokens per minute of a user, or off.'),
+  INKWELL_LIMIT_USER_TOKENS_PER_DAY: limit(null).describe('Token budget of a user per UTC day, or off.'),
+  INKWELL_LIMIT_USER_TOKENS_PER_MONTH: limit(null).describe('Token budget of a user per UTC month, or off.'),
+  INKWELL_LIMIT_KEY_PER_MINUTE: limit(100).describe(
+    "Most creating requests per minute of an API key, or off. A key's own limits win; superusers have only those.",
+  ),
+  INKWELL_LIMIT_KEY_TOKENS_PER_MINUTE: limit(null).describe('Most tokens per minute of an API key, or off.'),
+  INKWELL_LIMIT_KEY_TOKENS_PER_DAY: limit(null).describe('Token budget of an API key per UTC day, or off.'),
+  INKWELL_LIMIT_KEY_TOKENS_PER_MONTH: limit(null).describe('Token budget of an API key per UTC month, or off.'),
+  INKWELL_LIMIT_READS_PER_MINUTE: limit(6_000).describe(
+    'Most reading requests (polls, streams, lists) per minute of one caller at one gateway, or off.',
+  ),
   INKWELL_RETENTION_HOURS: wholeNumber(24, 87_600)
     .default(168)
     .describe('How long finished jobs and their events are kept, at least 24.'),
@@ -293,11 +316,17 @@ export type IdentitySettings = Pick<EmbeddedConfig, keyof typeof identitySetting
 export const readServiceConfig = (environment: Environment): ServiceConfig => read(serviceEnvironment, environment);
 export const readClusterConfig = (environment: Environment): ClusterConfig => read(clusterEnvironment, environment);
 
+/** A default as it would be written in the environment. */
+function shown(fallback: unknown): string {
+  if (fallback === undefined) return '';
+  return fallback === null ? 'off' : String(fallback);
+}
+
 function describeSettings(shape: Record<string, z.ZodType>): string {
   return Object.entries(shape)
     .map(([name, schema]) => {
       const fallback = schema.safeParse(undefined);
-      const value = fallback.success && fallback.data !== undefined ? String(fallback.data) : '';
+      const value = fallback.success ? shown(fallback.data) : '';
       return `# ${schema.description}\n${value === '' ? '# ' : ''}${name}=${value}\n`;
     })
     .join('\n');

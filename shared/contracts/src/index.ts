@@ -50,6 +50,8 @@ export type { DeltaEvent, JobEvent, NewJobEvent, QueuedEvent, StartedEvent, Term
 export { isTerminalEvent } from './job-event.ts';
 export type { JobMessage } from './job-message.ts';
 export { jobMessageSchema, toJobMessage } from './job-message.ts';
+export type { RoleAllowance } from './role-allowance.ts';
+export { roleAllowances } from './role-allowance.ts';
 export type { Role, Scope } from './scope.ts';
 export { hasRole, isScope, lowerRole, roles, scopes, scopesOfKey, scopesOfRole } from './scope.ts';
 export type { Revocation, RevokedSubject, SessionKind, SessionRecord } from './session.ts';

@@ -177,6 +177,8 @@ export interface JobRecord {
   metadata: Record<string, string>;
   /** Tokens this job may take: Σ over its sequences of prompt + max_tokens. What fairness counts. */
   costTokens: number;
+  /** Tokens reserved for it in its creator's limits; absent when none limit tokens. */
+  reservedTokens?: number;
   createdAt: number;
   startedAt: number | null;
   finishedAt: number | null;

@@ -1,8 +1,12 @@
 export type { Reservation } from './limit-counters.ts';
 export { LimitCounters } from './limit-counters.ts';
+export type { LimitSubject, RateSettings, Rates } from './limits-of.ts';
+export { limitsOfAddress, limitsOfSubject, noRates } from './limits-of.ts';
 export { createMemoryRateLimiter } from './memory-rate-limiter.ts';
+export { rateSettings } from './rate-settings.ts';
 export type { ReadGate } from './read-gate.ts';
 export { createReadGate } from './read-gate.ts';
+export { chargedTokens, settleJob } from './settle-job.ts';
 export { counterOf, minuteKeptMs, reservationKeptMs, slotMs, slotsPerMinute } from './windows.ts';
 export type { FallbackOptions } from './with-fallback.ts';
 export { withFallback } from './with-fallback.ts';

@@ -43,6 +43,11 @@ export function createMetrics() {
       'direction',
       'rule',
     ]),
+    rateLimited: counter('rate_limited_total', 'Requests refused by a limit.', ['unit', 'window']),
+    rateLimiterFallback: gauge(
+      'rate_limiter_fallback',
+      '1 while limits hold per gateway, since the shared counters are away.',
+    ),
     openStreams: gauge('open_streams', 'SSE streams open now.'),
     jobsAccepted: counter('jobs_accepted_total', 'Jobs made durable.', ['priority']),
     jobsFinished: counter('request_success_total', 'Jobs that reached a terminal state.', ['state']),

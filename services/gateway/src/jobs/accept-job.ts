@@ -1,10 +1,20 @@
 /**
- * The accept protocol: record and first event durable, then published, and only then may the client hear of it. Every step can be repeated
+ * The accept protocol: limits taken, record and first event durable, then published, and only then may the client hear of it. Every step can be repeated
  * with the same id, so a repeat after a crash anywhere in between ends in the same one job.
  */
-import { InkwellError, type JobRecord, jobCreatedFact, jobKey, type NewJob, toJobMessage } from '@inkwell/contracts';
+import {
+  InkwellError,
+  isTerminal,
+  type JobRecord,
+  jobCreatedFact,
+  jobKey,
+  type NewJob,
+  toJobMessage,
+} from '@inkwell/contracts';
+import { settleJob } from '@inkwell/limits';
 import type { CreateResult } from '@inkwell/ports';
 import type { GatewayContext } from '../context.ts';
+import { takeQuota } from '../limits/quota.ts';
 import type { AcceptedRequest } from './accepted-request.ts';
 import { secondsUntilRoom } from './estimates.ts';
 
@@ -14,9 +24,11 @@ export interface AcceptedJob {
   created: boolean;
 }
 
-function toNewJob(accepted: AcceptedRequest, id: string, now: number): NewJob {
+function toNewJob({ quota, ...accepted }: AcceptedRequest, id: string, now: number): NewJob {
+  const limitsTokens = quota.limits.some(({ unit }) => unit === 'tokens');
   return {
     ...accepted,
+    ...(limitsTokens ? { reservedTokens: accepted.costTokens } : {}),
     key: jobKey(accepted.tenant, id),
     id,
     state: 'queued',
@@ -58,10 +70,17 @@ async function publish({ ports, log }: GatewayContext, record: JobRecord): Promi
     .catch((error: unknown) => log.debug({ err: error }, 'a job was not marked as published'));
 }
 
-/** @throws InkwellError `queue_full`, `tenant_queue_full`, `job_exists` or `dependency_unavailable` */
+/** @throws InkwellError `queue_full`, `tenant_queue_full`, `job_exists`, `dependency_unavailable`, or that a limit is reached */
 export async function acceptJob(gateway: GatewayContext, accepted: AcceptedRequest, id: string): Promise<AcceptedJob> {
   gateway.trail.ensureRoom();
-  const result = await makeDurable(gateway, toNewJob(accepted, id, gateway.clock.now()));
+  const job = toNewJob(accepted, id, gateway.clock.now());
+  const taken = await takeQuota(gateway, accepted.quota, job.key, accepted.costTokens);
+  const result = await makeDurable(gateway, job);
+  // Taken for nothing: no job will ever settle it. Whoever ended the job that was there before settled its own before that showed.
+  const isVain =
+    result.outcome === 'full' ||
+    (result.outcome === 'exists' && (isTerminal(result.record.state) || result.record.reservedTokens === undefined));
+  if (isVain && taken === 'granted') await settleJob(gateway.ports.rateLimiter, job, { result: null });
   if (result.outcome === 'full') throw refusal(gateway, result.scope, result.queued);
   const { record } = result;
   const created = result.outcome === 'created';

@@ -3,11 +3,20 @@
  * settled. The type is branded; only `acceptRequest` makes one, so whatever holds an `AcceptedRequest` knows that nothing is left to check.
  */
 import { randomInt } from 'node:crypto';
-import { type GenerationSpec, InkwellError, type JobRecord, type Priority } from '@inkwell/contracts';
+import {
+  type GenerationSpec,
+  InkwellError,
+  type JobRecord,
+  type Priority,
+  type Role,
+  roleAllowances,
+} from '@inkwell/contracts';
 import { defaultMaxTokens, type GenerationRequest, maxSequences } from '@inkwell/contracts/http';
 import type { ContentPolicy } from '@inkwell/safety';
 import { originOf } from '../audit/actor.ts';
 import type { GatewayContext, ServedModel } from '../context.ts';
+import { checkFitsLimits } from '../limits/fits-limits.ts';
+import { type Quota, quotaOf } from '../limits/quota.ts';
 import type { Call } from '../operation.ts';
 import { readDeadline } from './deadline.ts';
 import { findModel } from './find-model.ts';
@@ -31,7 +40,11 @@ export type AcceptedRequest = Readonly<
     | 'origin'
     | 'requestId'
   >
-> & { readonly [accepted]: true };
+> & {
+  /** The limits that bind it; taken when the job is accepted. */
+  readonly quota: Quota;
+  readonly [accepted]: true;
+};
 
 /** What an endpoint assumes where the request says nothing. */
 export interface RequestDefaults {
@@ -112,6 +125,18 @@ function costOf({ prompts, maxTokens, bestOf }: GenerationSpec): number {
   return prompts.reduce((sum, prompt) => sum + (prompt.length + maxTokens) * bestOf, 0);
 }
 
+/** What the caller's role may ask for. */
+function checkAllowance({ max_tokens, priority }: GenerationRequest, role: Role): void {
+  const { maxTokens, priorities } = roleAllowances[role];
+  if (typeof max_tokens === 'number' && max_tokens > maxTokens) {
+    throw invalid('max_tokens', `the role ${role} may ask for at most ${maxTokens}`);
+  }
+  if (typeof priority === 'string' && !priorities.includes(priority)) {
+    const message = `priority: the role ${role} may ask for ${priorities.join(' or ')}.`;
+    throw new InkwellError('insufficient_scope', { param: 'priority', message });
+  }
+}
+
 /** @throws InkwellError whose `param` is the field at fault; nothing has been recorded then */
 export function acceptRequest(
   request: GenerationRequest,
@@ -119,16 +144,21 @@ export function acceptRequest(
   gateway: GatewayContext,
   defaults: RequestDefaults,
 ): AcceptedRequest {
+  checkAllowance(request, call.caller.role);
   const model = findModel(gateway, call.caller, request.model);
   const policy = gateway.policy();
   const spec = toSpec(request, model, policy);
+  const costTokens = costOf(spec);
+  const quota = quotaOf(gateway, call);
+  checkFitsLimits(spec, costTokens, quota.limits);
   checkPrompts(request.prompt, model, policy, gateway.metrics);
   return {
+    quota,
     tenant: call.caller.tenant,
     priority: request.priority ?? defaults.priority,
     spec,
     metadata: request.metadata ?? {},
-    costTokens: costOf(spec),
+    costTokens,
     deadlineAt: readDeadline(request.deadline, call.request.headers['cancel-after'], gateway.clock.now()),
     onDisconnect: request.on_disconnect ?? defaults.onDisconnect,
     requestHash: call.requestHash,

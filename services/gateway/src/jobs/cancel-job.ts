@@ -12,6 +12,7 @@ import {
   type JobRecord,
   jobEndedFact,
 } from '@inkwell/contracts';
+import { settleJob } from '@inkwell/limits';
 import { auditBehind, type By } from '../audit/audit.ts';
 import type { GatewayContext } from '../context.ts';
 import { throughOutage } from '../delivery/through-outage.ts';
@@ -41,7 +42,7 @@ function cancelledOutcome(gateway: GatewayContext, record: JobRecord, story: Job
 }
 
 async function tryToCancel(gateway: GatewayContext, record: JobRecord): Promise<JobOutcome | 'again'> {
-  const { jobStore, lease, resultStream } = gateway.ports;
+  const { jobStore, lease, rateLimiter, resultStream } = gateway.ports;
   const { fence } = await lease.seize(record.key, owner, leaseTtlMs);
   const story = await readStory(gateway, record);
   const last = story.at(-1);
@@ -53,6 +54,7 @@ async function tryToCancel(gateway: GatewayContext, record: JobRecord): Promise<
     if ((await resultStream.append(record.key, fence, last?.seq ?? 0, [event])) === 'stale') return 'again';
   }
   const { state, result, error, finishedAt } = outcome;
+  await settleJob(rateLimiter, record, outcome);
   await jobStore.transition(record.key, ['queued', 'in_progress'], state, { result, error, finishedAt }, fence);
   await lease.release(record.key, fence);
   return outcome;

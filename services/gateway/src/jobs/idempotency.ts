@@ -11,7 +11,13 @@ import { newJobId } from './job-id.ts';
 
 const keyFormat = /^[\x21-\x7e]{1,255}$/;
 /** Refusals before anything was created. */
-const nothingCreated: ReadonlySet<ErrorCode> = new Set(['queue_full', 'tenant_queue_full']);
+const nothingCreated: ReadonlySet<ErrorCode> = new Set([
+  'queue_full',
+  'tenant_queue_full',
+  'rate_limit_exceeded',
+  'token_limit_exceeded',
+  'budget_exceeded',
+]);
 /** Ends of a job: the same for every repeat. */
 const settled: ReadonlySet<ErrorCode> = new Set(['generation_failed', 'deadline_exceeded', 'job_cancelled']);
 

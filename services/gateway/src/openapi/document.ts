@@ -10,7 +10,8 @@ import {
 } from '@inkwell/contracts/http';
 import { z } from 'zod';
 import { oauthErrorAnswer } from '../http/error-answer.ts';
-import type { Operation } from '../operation.ts';
+import { limitKindOf } from '../limits/limit-call.ts';
+import type { LimitKind, Operation } from '../operation.ts';
 
 const commonErrors: readonly ErrorCode[] = ['invalid_parameter', 'unknown_parameter', 'internal_error'];
 const keyErrors: readonly ErrorCode[] = [
@@ -30,11 +31,19 @@ const bodyErrors: readonly ErrorCode[] = [
   'unsupported_media_type',
 ];
 
+const limitErrors: Readonly<Record<LimitKind, readonly ErrorCode[]>> = {
+  job: ['rate_limit_exceeded', 'token_limit_exceeded', 'budget_exceeded', 'insufficient_scope'],
+  request: ['rate_limit_exceeded'],
+  read: ['rate_limit_exceeded'],
+  none: [],
+};
+
 function errorsOf(operation: Operation): ErrorCode[] {
   return [
     ...commonErrors,
     ...(operation.access === 'open' ? [] : keyErrors),
     ...(operation.access === 'open' ? [] : (['insufficient_scope'] as const)),
+    ...limitErrors[limitKindOf(operation)],
     ...(operation.body ? bodyErrors : []),
     ...(operation.headers ? (['invalid_header'] as const) : []),
     ...(operation.headers?.['Idempotency-Key'] ? (['idempotency_in_progress'] as const) : []),

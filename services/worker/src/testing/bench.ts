@@ -22,7 +22,7 @@ import {
 } from '@inkwell/contracts';
 import { writeRandomModel } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
-import { systemClock, type WorkerRegistry } from '@inkwell/ports';
+import { type Limit, systemClock, type WorkerRegistry } from '@inkwell/ports';
 import type { WorkerLimits, WorkerPorts } from '../context.ts';
 import type { EngineConfig } from '../engine-process/protocol.ts';
 import { createWorker, type Worker } from '../worker.ts';
@@ -35,6 +35,8 @@ export interface JobWish {
   deadlineAt?: number;
   spec?: Partial<GenerationSpec>;
   costTokens?: number;
+  /** A limit its tokens are reserved in before it is accepted. */
+  limit?: Limit;
 }
 
 export interface WorkerWish {
@@ -97,8 +99,8 @@ export class Bench {
   }
 
   get ports(): WorkerPorts {
-    const { jobBus, jobStore, resultStream, lease, factLog } = this.store;
-    return { jobBus, jobStore, resultStream, lease, factLog };
+    const { jobBus, jobStore, resultStream, lease, factLog, rateLimiter } = this.store;
+    return { jobBus, jobStore, resultStream, lease, factLog, rateLimiter };
   }
 
   /** A worker that has not been started. */
@@ -123,10 +125,12 @@ export class Bench {
     return worker;
   }
 
-  newJob({ tenant = 'acme', priority = 'standard', deadlineAt, spec, costTokens }: JobWish): NewJob {
+  newJob({ tenant = 'acme', priority = 'standard', deadlineAt, spec, costTokens, limit }: JobWish): NewJob {
     const id = `job_${++this.#jobs}`;
     const whole = specOf(spec);
     const now = systemClock.now();
+    const cost =
+      costTokens ?? whole.bestOf * whole.prompts.reduce((sum, prompt) => sum + prompt.length + whole.maxTokens, 0);
     return {
       key: jobKey(tenant, id),
       tenant,
@@ -135,8 +139,8 @@ export class Bench {
       priority,
       spec: whole,
       metadata: {},
-      costTokens:
-        costTokens ?? whole.bestOf * whole.prompts.reduce((sum, prompt) => sum + prompt.length + whole.maxTokens, 0),
+      costTokens: cost,
+      ...(limit && { reservedTokens: cost }),
       createdAt: now,
       startedAt: null,
       finishedAt: null,
@@ -154,7 +158,8 @@ export class Bench {
   /** Accepts a job as the gateway does, but for the last step. */
   async accept(wish: JobWish = {}): Promise<JobRecord> {
     const job = this.newJob(wish);
-    const { jobStore, resultStream } = this.store;
+    const { jobStore, rateLimiter, resultStream } = this.store;
+    if (wish.limit) await rateLimiter.take({ id: job.key, limits: [wish.limit], tokens: job.costTokens });
     const [created] = await Promise.all([
       jobStore.create(job, queueLimits),
       resultStream.append(job.key, 0, 0, [{ type: 'job.queued', at: job.createdAt }]),

@@ -70,6 +70,7 @@ export function crashingPorts(
       resultStream: wrap(real.resultStream),
       lease: wrap(real.lease),
       factLog: wrap(real.factLog),
+      rateLimiter: wrap(real.rateLimiter),
     },
     crashed: crash.promise,
   };

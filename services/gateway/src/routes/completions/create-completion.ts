@@ -45,6 +45,7 @@ export const createCompletion = defineOperation({
     '`on_disconnect` or an `Idempotency-Key` says that the answer will still be wanted.',
   access: 'key',
   scope: 'generate',
+  limit: 'job',
   body: completionRequestSchema,
   headers: { ...idempotencyHeader, ...deadlineHeader, ...cacheHeader },
   answers: {

@@ -17,6 +17,7 @@ export function generateOperation({ id, path, summary }: Pick<Operation, 'id' | 
     description: 'Synchronous generation. `temperature` and `top_p` must not both be below 1.',
     access: 'key',
     scope: 'generate',
+    limit: 'job',
     body: generateRequestSchema,
     headers: { ...idempotencyHeader, ...deadlineHeader, ...cacheHeader },
     answers: { 200: jsonAnswer('The generated text.', completionSchema) },

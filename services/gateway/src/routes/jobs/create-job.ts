@@ -16,6 +16,7 @@ export const createJob = defineOperation({
   description: 'The job is durable when this answers. Follow it by `events_url`, or wait for it at `response_url`.',
   access: 'key',
   scope: 'generate',
+  limit: 'job',
   body: jobRequestSchema,
   headers: { ...idempotencyHeader, ...deadlineHeader },
   answers: { 202: jsonAnswer('The job, waiting. `Location` is its address.', jobSchema) },

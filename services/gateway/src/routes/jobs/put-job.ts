@@ -16,6 +16,7 @@ export const putJob = defineOperation({
   description: 'Sent again with the same body it answers the same job; with another body it is a conflict.',
   access: 'key',
   scope: 'generate',
+  limit: 'job',
   params: z.object({ id: jobIdSchema }),
   body: jobRequestSchema,
   headers: deadlineHeader,

@@ -16,6 +16,7 @@ export const createKey = defineOperation({
   summary: 'Make an API key',
   access: 'key',
   scope: 'keys',
+  limit: 'request',
   body: apiKeyRequestSchema,
   answers: { 201: jsonAnswer('The key, shown this once.', newApiKeySchema) },
   async handle(call, gateway) {
