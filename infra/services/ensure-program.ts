@@ -11,17 +11,25 @@ export interface WantedProgram {
   name: string;
   /** Asks the program for its version. */
   versionFlag: string;
+  /** What it exits with then, if not 0. */
+  versionExit?: number;
   /** What Debian calls the package that has it. */
   aptPackage: string;
   /** What a person can do instead, as a sentence. */
   instead: string;
 }
 
-export async function ensureProgram({ name, versionFlag, aptPackage, instead }: WantedProgram): Promise<void> {
+export async function ensureProgram({
+  name,
+  versionFlag,
+  versionExit = 0,
+  aptPackage,
+  instead,
+}: WantedProgram): Promise<void> {
   const isThere = () =>
     run(name, [versionFlag], { timeout: 30_000 }).then(
-      () => true,
-      () => false,
+      () => versionExit === 0,
+      (error: { code?: unknown }) => error.code === versionExit,
     );
   if (await isThere()) return;
   if (process.getuid?.() !== 0) throw new Error(`There is no ${name} on this machine. ${instead}`);

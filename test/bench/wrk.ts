@@ -26,7 +26,7 @@ export interface LoadResult {
 }
 
 export async function load({ url, headers, body, connections, seconds }: Load): Promise<LoadResult> {
-  await ensureProgram({ name: 'wrk', versionFlag: '-v', aptPackage: 'wrk', instead: 'Install wrk.' });
+  await ensureProgram({ name: 'wrk', versionFlag: '-v', versionExit: 1, aptPackage: 'wrk', instead: 'Install wrk.' });
   const directory = await mkdtemp(join(tmpdir(), 'inkwell-wrk-'));
   const script = join(directory, 'post.lua');
   const all = Object.entries({ 'content-type': 'application/json', ...headers });
