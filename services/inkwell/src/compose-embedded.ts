@@ -11,12 +11,10 @@ import { rateSettings } from '@inkwell/limits';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type KeyStore, type ModelBackendInfo, systemClock } from '@inkwell/ports';
 import { createRecorder } from '@inkwell/recorder';
-import { createWorker } from '@inkwell/worker';
+import { createWorker, engineConfigOf } from '@inkwell/worker';
 import { firstKeyFile, loadServerSecret, openDataDirectory, readFirstKey, writeFirstKey } from './data-directory.ts';
 import { startRetention } from './retention.ts';
 
-/** Most sequences the engine runs at once. */
-const maxSequences = 32;
 /** Time for facts that are being recorded when everything else has stopped. */
 const lastFactsMs = 2_000;
 /** How long a running job may go on after SIGTERM before it is left to the next start. */
@@ -56,16 +54,7 @@ export async function composeEmbedded(
       onLoading,
       registry: store.workerRegistry,
       model: model.id,
-      engine: {
-        backend: config.INKWELL_BACKEND,
-        modelDir: model.directory,
-        threads: config.INKWELL_THREADS,
-        quantization: config.INKWELL_QUANTIZATION,
-        cacheDirectory: join(dataDir, 'cache'),
-        wideVectors: config.INKWELL_WIDE_VECTORS === 'auto',
-        nullPaceMs: config.INKWELL_NULL_PACE_MS,
-        maxSequences,
-      },
+      engine: engineConfigOf(config, model.directory, join(dataDir, 'cache')),
     });
     const recorder = createRecorder({ ...parts, ...store });
     const gateway = createGateway({

@@ -7,10 +7,9 @@ import { openModelDirectory } from '@inkwell/gpt2';
 import { createLog, createMetrics, serveProbes } from '@inkwell/observability';
 import { systemClock } from '@inkwell/ports';
 import type { Service } from '@inkwell/resilience';
+import { engineConfigOf } from './engine-process/engine-config.ts';
 import { createWorker } from './worker.ts';
 
-/** Most sequences the engine runs at once. */
-const maxSequences = 32;
 /** How long a running job may go on after SIGTERM before it is handed over. */
 const drainMs = 10_000;
 /** A reader waits about this long, and as long again for a look, when a worker dies; it is renewed every half second. */
@@ -55,13 +54,7 @@ export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Ser
     registry: redis.workerRegistry,
     model: model.id,
     limits: { leaseTtlMs },
-    engine: {
-      backend: config.INKWELL_BACKEND,
-      modelDir: model.directory,
-      threads: config.INKWELL_THREADS,
-      nullPaceMs: config.INKWELL_NULL_PACE_MS,
-      maxSequences,
-    },
+    engine: engineConfigOf(config, model.directory),
     log,
     metrics,
     clock,

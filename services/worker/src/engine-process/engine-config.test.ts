@@ -1,0 +1,23 @@
+import { readEmbeddedConfig } from '@inkwell/contracts';
+import { expect, it } from 'vitest';
+import { engineConfigOf } from './engine-config.ts';
+
+it('is all that the settings say of the engine', () => {
+  const settings = readEmbeddedConfig({
+    INKWELL_BACKEND: 'wasm',
+    INKWELL_THREADS: '3',
+    INKWELL_QUANTIZATION: 'none',
+    INKWELL_WIDE_VECTORS: 'off',
+    INKWELL_NULL_PACE_MS: '7',
+  });
+  expect(engineConfigOf(settings, '/model', '/cache')).toEqual({
+    backend: 'wasm',
+    modelDir: '/model',
+    threads: 3,
+    quantization: 'none',
+    cacheDirectory: '/cache',
+    wideVectors: false,
+    nullPaceMs: 7,
+    maxSequences: 32,
+  });
+});

@@ -1,0 +1,25 @@
+/** The engine as an operator's settings describe it: one reading for both editions, so that a setting cannot hold in one and be lost in the other. */
+import type { ServiceConfig } from '@inkwell/contracts';
+import type { EngineConfig } from './protocol.ts';
+
+/** Most sequences one engine runs at once. */
+const maxSequences = 32;
+
+type EngineSettings = Pick<
+  ServiceConfig,
+  'INKWELL_BACKEND' | 'INKWELL_THREADS' | 'INKWELL_QUANTIZATION' | 'INKWELL_WIDE_VECTORS' | 'INKWELL_NULL_PACE_MS'
+>;
+
+/** @param cacheDirectory where quantised weights are kept for the next start; left out, nowhere */
+export function engineConfigOf(settings: EngineSettings, modelDir: string, cacheDirectory?: string): EngineConfig {
+  return {
+    backend: settings.INKWELL_BACKEND,
+    modelDir,
+    threads: settings.INKWELL_THREADS,
+    quantization: settings.INKWELL_QUANTIZATION,
+    cacheDirectory,
+    wideVectors: settings.INKWELL_WIDE_VECTORS === 'auto',
+    nullPaceMs: settings.INKWELL_NULL_PACE_MS,
+    maxSequences,
+  };
+}
