@@ -1,7 +1,5 @@
 /** A cluster's gateway put together: its ports over Redis, Kafka and MongoDB. The only file here that names adapters. */
-import { openKafkaBus } from '@inkwell/adapters/kafka';
-import { openMongoStore } from '@inkwell/adapters/mongo';
-import { openRedisStore } from '@inkwell/adapters/redis';
+import { openClusterKafka, openClusterMongo, openClusterRedis } from '@inkwell/adapters/cluster';
 import { readServiceConfig, type ServiceConfig } from '@inkwell/contracts';
 import { openModelDirectory } from '@inkwell/gpt2';
 import { rateSettings } from '@inkwell/limits';
@@ -21,7 +19,6 @@ import { watchWorkers } from './workers-view.ts';
 const graceMs = 10_000;
 /** Of the clients of Redis, Kafka and MongoDB: no longer than what stands before them waits, or their last word comes too late (ADR 11). */
 const deadlineMs = 2_000;
-const hourMs = 3_600_000;
 
 /** Throws an Error for people when a setting, the model, a server or the port cannot be used; nothing is left open then. */
 export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Service> {
@@ -32,27 +29,9 @@ export async function composeGateway(environment: NodeJS.ProcessEnv): Promise<Se
   const metrics = createMetrics();
   await using opened = new AsyncDisposableStack();
   const closing = <Store extends { close(): Promise<void> }>(store: Store) => opened.adopt(store, (one) => one.close());
-  const namespace = config.INKWELL_NAMESPACE;
-  const redis = closing(
-    await openRedisStore({
-      url: config.REDIS_URL,
-      prefix: `${namespace}:`,
-      retentionMs: config.INKWELL_RETENTION_HOURS * hourMs,
-      deadlineMs,
-      log: (message) => log.warn(message),
-    }),
-  );
-  const mongo = closing(await openMongoStore({ url: config.MONGO_URL, database: namespace, deadlineMs }));
-  const kafka = closing(
-    await openKafkaBus({
-      brokers: config.KAFKA_BROKERS,
-      topicPrefix: `${namespace}.`,
-      groupId: `${namespace}-workers`,
-      deadlineMs,
-      clock,
-      log,
-    }),
-  );
+  const redis = closing(await openClusterRedis(config, log, { deadlineMs }));
+  const mongo = closing(await openClusterMongo(config, { deadlineMs }));
+  const kafka = closing(await openClusterKafka(config, clock, log, { deadlineMs }));
   await recordBootstrapKey(mongo.keyStore, config);
   const workers = await watchWorkers(redis.workerRegistry, log);
   opened.defer(() => workers.close());

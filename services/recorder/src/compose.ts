@@ -1,6 +1,5 @@
 /** A cluster's recorder put together: facts from Kafka into MongoDB. The only file here that names adapters. */
-import { openKafkaBus } from '@inkwell/adapters/kafka';
-import { openMongoStore } from '@inkwell/adapters/mongo';
+import { openClusterKafka, openClusterMongo } from '@inkwell/adapters/cluster';
 import { readServiceConfig } from '@inkwell/contracts';
 import { createLog, createMetrics, serveProbes } from '@inkwell/observability';
 import { systemClock } from '@inkwell/ports';
@@ -18,17 +17,8 @@ export async function composeRecorder(environment: NodeJS.ProcessEnv): Promise<S
   const metrics = createMetrics();
   await using opened = new AsyncDisposableStack();
   const closing = <Store extends { close(): Promise<void> }>(store: Store) => opened.adopt(store, (one) => one.close());
-  const namespace = config.INKWELL_NAMESPACE;
-  const mongo = closing(await openMongoStore({ url: config.MONGO_URL, database: namespace }));
-  const kafka = closing(
-    await openKafkaBus({
-      brokers: config.KAFKA_BROKERS,
-      topicPrefix: `${namespace}.`,
-      groupId: `${namespace}-workers`,
-      clock,
-      log,
-    }),
-  );
+  const mongo = closing(await openClusterMongo(config));
+  const kafka = closing(await openClusterKafka(config, clock, log));
   const recorder = createRecorder({ ...mongo, factLog: kafka.factLog, log, metrics, clock });
   let ready = false;
   const probes = closing(

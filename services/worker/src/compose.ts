@@ -1,7 +1,6 @@
 /** A cluster's worker put together: its ports over Redis and Kafka. The only file here that names adapters. */
 import { randomUUID } from 'node:crypto';
-import { openKafkaBus } from '@inkwell/adapters/kafka';
-import { openRedisStore } from '@inkwell/adapters/redis';
+import { openClusterKafka, openClusterRedis } from '@inkwell/adapters/cluster';
 import { readServiceConfig } from '@inkwell/contracts';
 import { openModelDirectory } from '@inkwell/gpt2';
 import { createLog, createMetrics, serveProbes } from '@inkwell/observability';
@@ -16,7 +15,6 @@ const drainMs = 10_000;
 const leaseTtlMs = 1_500;
 /** Of the clients of Redis, Kafka and MongoDB: no longer than what stands before them waits, or their last word comes too late (ADR 11). */
 const deadlineMs = 2_000;
-const hourMs = 3_600_000;
 
 /** Throws an Error for people when a setting, the model or a server cannot be used; nothing is left open then. */
 export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Service> {
@@ -28,26 +26,8 @@ export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Ser
   const metrics = createMetrics();
   await using opened = new AsyncDisposableStack();
   const closing = <Store extends { close(): Promise<void> }>(store: Store) => opened.adopt(store, (one) => one.close());
-  const namespace = config.INKWELL_NAMESPACE;
-  const redis = closing(
-    await openRedisStore({
-      url: config.REDIS_URL,
-      prefix: `${namespace}:`,
-      retentionMs: config.INKWELL_RETENTION_HOURS * hourMs,
-      deadlineMs,
-      log: (message) => log.warn(message),
-    }),
-  );
-  const kafka = closing(
-    await openKafkaBus({
-      brokers: config.KAFKA_BROKERS,
-      topicPrefix: `${namespace}.`,
-      groupId: `${namespace}-workers`,
-      deadlineMs,
-      clock,
-      log,
-    }),
-  );
+  const redis = closing(await openClusterRedis(config, log, { deadlineMs }));
+  const kafka = closing(await openClusterKafka(config, clock, log, { deadlineMs }));
   const worker = createWorker({
     ports: { ...redis, jobBus: kafka.jobBus, factLog: kafka.factLog },
     workerId,
