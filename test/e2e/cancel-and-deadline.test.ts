@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEdition, slotsPerWorker } from '../support/edition.ts';
-import { testKey } from '../support/inkwell-process.ts';
 import { insist } from '../support/insist.ts';
+import { testKey } from '../support/product-process.ts';
 import { collectStream } from '../support/sse.ts';
 
 // A paced null model makes "still running" last as long as a test needs, without waiting on a clock.

@@ -97,15 +97,16 @@ it('runs a long job once, in one go, while others pass it by', { timeout: 120_00
 });
 
 it('gives a newcomer work from the backlog, and shows it', { timeout: 120_000 }, async () => {
-  const ids = await submit(300, 60);
+  // Half a minute of work for one: still there when a newcomer has started, however slow the machine.
+  const ids = await submit(400, 250);
   const [first] = await workers();
-  const answer = JSON.parse(cluster.command('scale', 'workers=2', '--json').trim().split('\n').at(-1) ?? '');
+  const answer = JSON.parse(cluster.say('scale', 'workers=2', '--json').trim().split('\n').at(-1) ?? '');
   expect(answer).toEqual({ gateways: 2, workers: 2 });
   let newcomer: WorkerBody | undefined;
   while (newcomer === undefined || newcomer.running_jobs === 0)
     newcomer = (await workers()).find(({ id }) => id !== first?.id);
   expect(newcomer.running_jobs).toBeGreaterThan(0);
-  const text = cluster.command('status');
+  const text = cluster.say('status');
   expect(text).toContain(newcomer.id);
   expect(text).toMatch(/ROLE +PID/);
   expect(await Promise.all(ids.map(statusOf))).toEqual(ids.map(() => 'completed'));
@@ -114,10 +115,10 @@ it('gives a newcomer work from the backlog, and shows it', { timeout: 120_000 },
 it('drains a worker: it finishes what it runs, takes nothing new, and everything is done', {
   timeout: 120_000,
 }, async () => {
-  const ids = await submit(150, 100);
+  const ids = await submit(200, 300);
   while ((await workers()).some(({ running_jobs }) => running_jobs === 0));
   const [one] = await workers();
-  cluster.command('drain', `worker=${one?.id}`);
+  cluster.say('drain', `worker=${one?.id}`);
   const more = await submit(50, 5);
   expect(await Promise.all([...ids, ...more].map(statusOf))).toEqual([...ids, ...more].map(() => 'completed'));
   // It says so with its next sign of life.
@@ -129,7 +130,7 @@ it('drains a worker: it finishes what it runs, takes nothing new, and everything
 it('shrinks while jobs run: none is lost, the process is gone', { timeout: 120_000 }, async () => {
   const before = cluster.processes('worker').map(({ pid }) => pid);
   const ids = await submit(150, 100);
-  cluster.command('scale', 'workers=1');
+  cluster.say('scale', 'workers=1');
   const after = cluster.processes('worker').map(({ pid }) => pid);
   expect(after).toHaveLength(1);
   for (const pid of before) expect(alive(pid)).toBe(after.includes(pid));
@@ -152,8 +153,8 @@ it('counts every job that ended once, behind the answers', { timeout: 60_000 }, 
 });
 
 it('says what cannot be: an unknown worker, a size that makes no sense', () => {
-  expect(() => cluster.command('drain', 'worker=nobody')).toThrow(/No worker with this id/);
-  expect(() => cluster.command('scale', 'workers=1000')).toThrow(/whole number/);
+  expect(() => cluster.say('drain', 'worker=nobody')).toThrow(/No worker with this id/);
+  expect(() => cluster.say('scale', 'workers=1000')).toThrow(/whole number/);
 });
 
 it('stops whole: every process ends, the file is gone, and the port is free', { timeout: 60_000 }, async () => {

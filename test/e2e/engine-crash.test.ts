@@ -1,7 +1,7 @@
 /** The engine process alone dies by SIGKILL while a client reads its stream: the stream just continues, on the same connection. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createEdition } from '../support/edition.ts';
-import { testKey } from '../support/inkwell-process.ts';
+import { testKey } from '../support/product-process.ts';
 import { collectStream, textOf } from '../support/sse.ts';
 
 const inkwell = createEdition();
