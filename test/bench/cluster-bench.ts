@@ -14,7 +14,7 @@ import {
   startServers,
   type Target,
 } from './targets.ts';
-import { load } from './wrk.ts';
+import { type LoadResult, load } from './wrk.ts';
 
 export interface ClusterRow {
   target: string;
@@ -46,6 +46,7 @@ interface Round {
 const one = { model: 'inkwell-small', prompt: 'x', max_tokens: 1, ignore_eos: true };
 const samples = 400;
 const seconds = 5;
+const clients = 64;
 
 export async function benchCluster(rounds: number, progress: (text: string) => void): Promise<ClusterRow[]> {
   progress('cluster: starting Kafka, Redis and MongoDB, and installing the peer');
@@ -119,17 +120,7 @@ async function measureRound(target: Target, forSeconds: number): Promise<Round> 
     times.push(performance.now() - sentAt);
   }
   client.close();
-  const results = await Promise.all(
-    target.urls.map((url) =>
-      load({
-        url: `${url}/v1/completions`,
-        headers: target.headers,
-        body: one,
-        connections: 64 / target.urls.length,
-        seconds: forSeconds,
-      }),
-    ),
-  );
+  const results = await loadAll(target, '/v1/completions', forSeconds);
   return {
     p50: quantile(times, 0.5),
     p99: quantile(times, 0.99),
@@ -139,20 +130,16 @@ async function measureRound(target: Target, forSeconds: number): Promise<Round> 
   };
 }
 
+/** 64 clients, spread over all that the target can be asked at. */
+function loadAll({ urls, headers }: Target, path: string, seconds: number): Promise<LoadResult[]> {
+  const connections = clients / urls.length;
+  return Promise.all(urls.map((url) => load({ url: url + path, headers, body: one, connections, seconds })));
+}
+
 /** Jobs accepted by 64 clients, divided by the time until the last of them has finished. */
 async function jobRate(target: Target, forSeconds: number): Promise<number> {
   const startedAt = performance.now();
-  const results = await Promise.all(
-    target.urls.map((url) =>
-      load({
-        url: `${url}/v1/jobs`,
-        headers: target.headers,
-        body: one,
-        connections: 64 / target.urls.length,
-        seconds: forSeconds,
-      }),
-    ),
-  );
+  const results = await loadAll(target, '/v1/jobs', forSeconds);
   const client = new Client(target.urls[0] ?? '', target.headers);
   try {
     for (const state of ['queued', 'in_progress'])

@@ -2,7 +2,8 @@
  * The queue path's own cost: the real product with the `null` backend, whose tokens cost nothing, so that what is left is HTTP, the durable
  * store, the queue, the worker, the engine process and the stream back. Latencies are milliseconds, single client; rates use 64 clients.
  */
-import { InkwellProcess, testKey } from '../support/inkwell-process.ts';
+import { InkwellProcess } from '../support/inkwell-process.ts';
+import { testKey } from '../support/product-process.ts';
 import { Client } from './client.ts';
 import { type Latency, latency, rounded } from './statistics.ts';
 

@@ -1,7 +1,7 @@
 /** Holds many raw event streams and measures how late events are. Told what to do over the channel to its parent. */
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { testKey } from '../support/inkwell-process.ts';
+import { testKey } from '../support/product-process.ts';
 import { quantile } from './statistics.ts';
 
 const { hostname, port } = new URL(process.env.URL ?? '');

@@ -10,7 +10,7 @@ import { startOwnMongo } from '../../infra/services/mongo.ts';
 import { startOwnRedis } from '../../infra/services/redis.ts';
 import { type Child, startChild } from '../../infra/services/running-service.ts';
 import { ClusterProcess } from '../support/cluster-process.ts';
-import { testKey } from '../support/inkwell-process.ts';
+import { testKey } from '../support/product-process.ts';
 
 const run = promisify(execFile);
 const floors = fileURLToPath(new URL('./floors/', import.meta.url));

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ClusterProcess, ownServers, type Role } from '../support/cluster-process.ts';
-import { testKey } from '../support/inkwell-process.ts';
+import { testKey } from '../support/product-process.ts';
 import { seededRandom } from '../support/random.ts';
 import { type CollectedStream, collectStream, textOf } from '../support/sse.ts';
 

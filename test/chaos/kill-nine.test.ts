@@ -5,7 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { freePort } from '../../infra/services/running-service.ts';
-import { InkwellProcess, testKey } from '../support/inkwell-process.ts';
+import { InkwellProcess } from '../support/inkwell-process.ts';
+import { testKey } from '../support/product-process.ts';
 import { seededRandom } from '../support/random.ts';
 import { type CollectedStream, collectStream, textOf } from '../support/sse.ts';
 

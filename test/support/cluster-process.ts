@@ -2,17 +2,11 @@
  * A whole cluster as `inkwell cluster` starts it, with the face of `InkwellProcess`, so that one test suite asks both editions. Requests go
  * to the gateways in turn: whatever a test does, it does it across them. Nothing of it outlives the test.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { childrenOf, type InkwellOptions, type ReadyMessage, sendRequest, testKey } from './inkwell-process.ts';
-
-const mainFile = fileURLToPath(new URL('../../services/inkwell/src/main.ts', import.meta.url));
+import { childrenOf, type InkwellOptions, mainFile, ProductProcess, type ReadyMessage } from './product-process.ts';
 
 export type Role = 'gateway' | 'worker' | 'recorder' | 'kafka' | 'redis' | 'mongo' | 'supervisor';
 
@@ -24,89 +18,33 @@ export interface ClusterOptions extends InkwellOptions {
   workers?: number;
 }
 
-export class ClusterProcess {
-  readonly dataDir: string;
+interface ClusterReady extends ReadyMessage {
+  gateways: readonly string[];
+}
+
+export class ClusterProcess extends ProductProcess<ClusterReady> {
   readonly workers: number;
+  protected readonly command: readonly string[];
   /** On servers that others use too, a cluster has names of its own. */
-  readonly #namespace = `test-${randomBytes(6).toString('hex')}`;
-  readonly #options: ClusterOptions;
-  #child: ChildProcess | undefined;
-  #output = '';
-  #turn = 0;
+  protected readonly settings = { INKWELL_NAMESPACE: `test-${randomBytes(6).toString('hex')}` };
+  protected readonly startMs = 120_000;
   gateways: readonly string[] = [];
-  port: number;
-  ready: ReadyMessage | undefined;
+  #turn = 0;
 
   constructor(options: ClusterOptions = {}) {
-    this.#options = options;
-    this.workers = options.workers ?? 2;
-    this.port = options.port ?? 0;
-    this.dataDir = mkdtempSync(join(tmpdir(), 'inkwell-cluster-'));
+    super(options);
+    const { gateways = 2, workers = 2 } = options;
+    this.workers = workers;
+    this.command = ['cluster', '--json', '--gateways', `${gateways}`, '--workers', `${workers}`];
+  }
+
+  protected onReady({ gateways }: ClusterReady): void {
+    this.gateways = gateways;
   }
 
   /** Another gateway each time it is asked for. */
   get url(): string {
     return this.gateways[this.#turn++ % this.gateways.length] ?? '';
-  }
-
-  get output(): string {
-    return this.#output;
-  }
-
-  get pid(): number {
-    return this.#child?.pid ?? 0;
-  }
-
-  spawn(): void {
-    const { env, makeKey, gateways = 2 } = this.#options;
-    const key: Record<string, string> = makeKey ? {} : { INKWELL_BOOTSTRAP_KEY: testKey };
-    const args = [mainFile, 'cluster', '--json', '--gateways', `${gateways}`, '--workers', `${this.workers}`];
-    const child = spawn(process.execPath, args, {
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
-        ...key,
-        PORT: `${this.port}`,
-        INKWELL_DATA_DIR: this.dataDir,
-        INKWELL_NAMESPACE: this.#namespace,
-        ...env,
-      },
-    });
-    this.#child = child;
-    child.stderr.on('data', (chunk) => {
-      this.#output = (this.#output + chunk).slice(-40_000);
-    });
-  }
-
-  async untilReady(timeoutMs = 120_000): Promise<void> {
-    const child = this.#child;
-    if (!child?.stdout) throw new Error('not spawned');
-    const lines = createInterface({ input: child.stdout });
-    const timer = setTimeout(() => lines.close(), timeoutMs);
-    try {
-      for await (const line of lines) {
-        this.#output += `${line}\n`;
-        const message = JSON.parse(line);
-        if (message.event !== 'ready') continue;
-        this.ready = message;
-        this.gateways = message.gateways;
-        child.stdout.on('data', (chunk) => {
-          this.#output = (this.#output + chunk).slice(-40_000);
-        });
-        child.stdout.resume();
-        return;
-      }
-    } finally {
-      clearTimeout(timer);
-    }
-    throw new Error(`the cluster did not become ready (exit ${child.exitCode ?? child.signalCode}):\n${this.#output}`);
-  }
-
-  async start(): Promise<this> {
-    this.spawn();
-    await this.untilReady();
-    return this;
   }
 
   /** What `cluster.json` says runs now. */
@@ -122,19 +60,9 @@ export class ClusterProcess {
   }
 
   /** Runs `inkwell cluster …` against it and answers what it prints. */
-  command(...args: string[]): string {
+  say(...args: string[]): string {
     const env = { ...process.env, INKWELL_DATA_DIR: this.dataDir };
     return execFileSync(process.execPath, [mainFile, 'cluster', ...args], { env, encoding: 'utf8', timeout: 60_000 });
-  }
-
-  /** SIGTERM to the supervisor alone; answers its exit code. */
-  async stop(): Promise<number | null> {
-    const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
-    const exited = once(child, 'exit');
-    process.kill(this.pid, 'SIGTERM');
-    await exited;
-    return child.exitCode;
   }
 
   async dispose(): Promise<void> {
@@ -142,10 +70,6 @@ export class ClusterProcess {
     await Promise.race([this.stop(), new Promise((resolve) => setTimeout(resolve, 30_000).unref())]);
     for (const { pid } of left) killIfAlive(pid);
     rmSync(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
-  }
-
-  request(path: string, init: Parameters<typeof sendRequest>[1] = {}): Promise<Response> {
-    return sendRequest(this.url + path, init);
   }
 }
 

@@ -1,6 +1,7 @@
 /** The edition under test: `INKWELL_TEST_EDITION=cluster` asks a cluster of two gateways and two workers, anything else the embedded one. */
 import { ClusterProcess } from './cluster-process.ts';
-import { type InkwellOptions, InkwellProcess } from './inkwell-process.ts';
+import { InkwellProcess } from './inkwell-process.ts';
+import type { InkwellOptions } from './product-process.ts';
 
 const isCluster = process.env.INKWELL_TEST_EDITION === 'cluster';
 
