@@ -46,6 +46,7 @@ async function killOnce(cluster: ClusterProcess): Promise<number> {
     let killedAt = 0;
     let silenceMs = 0;
     let worker = '';
+    let cancelled: Promise<unknown> = Promise.resolve();
     await client.events(await client.open('GET', `/v1/jobs/${id}/events`), (data, at) => {
       const event = JSON.parse(data) as { type: string; worker?: string; sequence_number: number };
       if (event.type === 'job.started') worker ||= event.worker ?? '';
@@ -53,7 +54,7 @@ async function killOnce(cluster: ClusterProcess): Promise<number> {
       if (killedAt > 0 && silenceMs === 0 && at - killedAt > 4 * paceMs) {
         silenceMs = at - killedAt;
         // It is measured; the rest of the text need not be waited for.
-        void client.json('POST', `/v1/jobs/${id}/cancel`);
+        cancelled = client.json('POST', `/v1/jobs/${id}/cancel`);
       }
       if (killedAt > 0 || event.sequence_number < 10) return;
       const victim = cluster.processes('worker').find((one) => one.id === worker);
@@ -62,6 +63,7 @@ async function killOnce(cluster: ClusterProcess): Promise<number> {
       killedAt = at;
     });
     while (cluster.processes('worker').length < fewest) await new Promise((resolve) => setTimeout(resolve, 50));
+    await cancelled;
     return silenceMs;
   } finally {
     client.close();
