@@ -13,7 +13,7 @@ afterAll(() => inkwell.dispose());
 const request = {
   model: 'inkwell-small',
   prompt: 'Once more the',
-  max_tokens: 300,
+  max_tokens: 480,
   seed: 11,
   temperature: 1,
   ignore_eos: true,
@@ -27,22 +27,29 @@ it('continues the stream, byte-equal, without the client reconnecting', async ()
   expect((await put('calm')).status).toBe(202);
   const calm = await follow('calm');
 
-  expect((await put('rough')).status).toBe(202);
-  const rough = follow('rough');
-  let killed = false;
-  const watcher = await fetch(`${inkwell.url}/v1/jobs/rough/events`, { headers });
-  for await (const chunk of watcher.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    if (!killed && chunk.includes('job.delta')) {
+  for (let attempt = 1; ; attempt++) {
+    const rough = await killUnder(`rough-${attempt}`);
+    expect(rough.reconnects).toBe(0);
+    expect(rough.events.at(-1)?.type).toBe('job.completed');
+    expect(textOf(rough.events)).toBe(textOf(calm.events));
+    // On a busy machine the engine may be done before the first word is seen here: then nothing was tried.
+    if (rough.events.filter((event) => event.type === 'job.started').length >= 2) return;
+    expect(attempt, 'tries to kill an engine at work').toBeLessThan(5);
+  }
+
+  async function killUnder(id: string) {
+    expect((await put(id)).status).toBe(202);
+    const story = follow(id);
+    let killed = false;
+    const watcher = await fetch(`${inkwell.url}/v1/jobs/${id}/events`, { headers });
+    for await (const chunk of watcher.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      if (killed || !chunk.includes('job.delta')) continue;
       const pids = inkwell.enginePids();
-      expect(pids).toHaveLength(inkwell.workers);
+      expect(pids).not.toHaveLength(0);
       for (const pid of pids) process.kill(pid, 'SIGKILL');
       killed = true;
     }
+    expect(killed).toBe(true);
+    return story;
   }
-  const { events, reconnects } = await rough;
-  expect(killed).toBe(true);
-  expect(reconnects).toBe(0);
-  expect(events.at(-1)?.type).toBe('job.completed');
-  expect(events.filter((event) => event.type === 'job.started').length).toBeGreaterThanOrEqual(2);
-  expect(textOf(events)).toBe(textOf(calm.events));
 });

@@ -8,7 +8,7 @@ import { type Breaker, isOutage } from '@inkwell/resilience';
 
 const unavailable = (cause: unknown) => new InkwellError('dependency_unavailable', { retryAfterSeconds: 1, cause });
 
-/** @param graceMs how long an outage is borne */
+/** @param graceMs how long an outage is borne, from the last call that was answered */
 export function guardedFollow(
   follow: ResultStream['follow'],
   breaker: Breaker,

@@ -44,7 +44,7 @@ export interface Breaker {
    * @throws InkwellError `dependency_unavailable`, or an InkwellError of the work that is an answer
    */
   run<T>(what: string, work: () => Promise<T>): Promise<T>;
-  /** Calls back once it has been open for `graceMs` without a break. Answers how to unsubscribe. */
+  /** Calls back once it is open and no call has succeeded for `graceMs`. Answers how to unsubscribe. */
   onOutage(graceMs: number, listener: () => void): () => void;
   /** Ends its timers; calls are refused with `shutting_down` afterwards. */
   close(): void;
@@ -82,6 +82,7 @@ class OpossumBreaker implements Breaker {
   readonly #outages = new Set<() => void>();
   readonly #pulse: NodeJS.Timeout | undefined;
   #failures = 0;
+  #lastSuccessAt = performance.now();
 
   constructor(given: BreakerOptions) {
     const options = { ...defaults, ...given };
@@ -98,6 +99,7 @@ class OpossumBreaker implements Breaker {
     });
     this.#circuit.on('success', () => {
       this.#failures = 0;
+      this.#lastSuccessAt = performance.now();
     });
     this.#circuit.on('failure', () => {
       this.#failures++;
@@ -138,7 +140,7 @@ class OpossumBreaker implements Breaker {
       if (this.#circuit.closed) {
         clearTimeout(timer);
         timer = undefined;
-      } else timer ??= setTimeout(listener, graceMs).unref();
+      } else timer ??= setTimeout(listener, this.#lastSuccessAt + graceMs - performance.now()).unref();
     };
     this.#outages.add(look);
     look();
