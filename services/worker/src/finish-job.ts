@@ -10,7 +10,6 @@ import {
   type JobKey,
   type JobOutcome,
   type JobRecord,
-  jobEndedFact,
   type NewJobEvent,
   type TerminalState,
   type Usage,
@@ -18,6 +17,7 @@ import {
 import { settleJob } from '@inkwell/limits';
 import type { Delivery } from '@inkwell/ports';
 import type { WorkerContext } from './context.ts';
+import { endFacts } from './end-facts.ts';
 import type { JobRun } from './job-run.ts';
 import { persist } from './persist.ts';
 import { type StoryWriter, takePending } from './story-writer.ts';
@@ -109,8 +109,9 @@ export async function settleEnded(
   deadLetterReason?: string,
 ): Promise<void> {
   if (record !== undefined) {
-    const fact = jobEndedFact(record);
-    await persist(context, 'publish the end', () => context.ports.factLog.publish(fact));
+    for (const fact of await endFacts(context, record)) {
+      await persist(context, 'publish the end', () => context.ports.factLog.publish(fact));
+    }
   }
   await persist(context, 'settle', () =>
     deadLetterReason === undefined ? delivery.ack() : delivery.deadLetter(deadLetterReason),

@@ -60,6 +60,11 @@ describe.each(specs)('a filtered job, %s', (_, over) => {
     const job = await bench.submit({ spec });
     expectWhole(job.spec, await bench.story(job.key));
     expect(kills).toBeGreaterThan(0);
+    const facts = await bench.factsUntilEndOf(job.key);
+    const refusals = facts.filter(({ id }) => id === `audit:policy.refused:${job.key}`);
+    expect(refusals.map(({ body }) => body)).toEqual([
+      expect.objectContaining({ action: 'policy.refused', resource: `job/${job.id}`, reason: 'long' }),
+    ]);
     expect((await bench.store.jobStore.get(job.key))!.attempts).toBeGreaterThan(1);
   });
 

@@ -19,8 +19,9 @@ const behind = (description: string): AuditActionRow => ({ recorded: 'behind', d
 
 export const auditActions = {
   'auth.refused': before('A request was refused: its credential is missing, wrong or too weak.'),
-  'auth.registered': before('A user registered.'),
+  'auth.registered': before('A user registered, or was refused.'),
   'auth.login': before('A user signed in, or was refused.'),
+  'auth.linked': before('An account was joined with the same person’s account elsewhere.'),
   'auth.logout': before('A user signed out.'),
   'auth.refreshed': before('A session was refreshed.'),
   'auth.reuse_detected': before('A spent refresh token was shown again; its family was revoked.'),
@@ -33,7 +34,9 @@ export const auditActions = {
   'job.created': behind('A job was accepted.'),
   'job.cancelled': behind('A job was cancelled.'),
   'policy.refused': before('The content policy refused a prompt or a text.'),
-  'limit.refused': before('A rate limit or budget refused a request.'),
+  'limit.refused': before(
+    'A rate limit or budget refused a request; the gate for readings, once a minute for each caller.',
+  ),
   'admin.user_changed': before('A user was changed: role, state or limits.'),
   'admin.worker_drained': before('A worker was asked to drain.'),
   'admin.worker_resumed': before('A worker was asked to work again.'),

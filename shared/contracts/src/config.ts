@@ -201,7 +201,7 @@ const embeddedEnvironment = z.object({
     .default(10_000)
     .describe('Most jobs waiting of one tenant; beyond it 429.'),
   INKWELL_LIMIT_IP_PER_MINUTE: limit(null).describe(
-    'Most creating requests per minute of one address, or off. See INKWELL_TRUSTED_PROXIES first.',
+    'Most creating requests and sign-ins per minute of one address (IPv6: of one /64), or off. See INKWELL_TRUSTED_PROXIES first.',
   ),
   INKWELL_LIMIT_USER_PER_MINUTE: limit(10).describe('Most creating requests per minute of a signed-in user, or off.'),
   INKWELL_LIMIT_USER_TOKENS_PER_MINUTE: limit(null).describe('Most tokens per minute of a user, or off.'),

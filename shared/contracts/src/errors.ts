@@ -3,6 +3,8 @@
  * and whether repeating the same request can help. Messages carry public text only; whatever else is known belongs in the log.
  */
 
+import type { AuditAction } from './audit.ts';
+
 export type ErrorType =
   | 'invalid_request_error'
   | 'authentication_error'
@@ -94,6 +96,23 @@ export interface ErrorOptions {
   retryAfterSeconds?: number;
   /** What really happened, for the log alone. */
   cause?: unknown;
+  /** What the audit log alone may say of it. */
+  note?: RefusalNote | 'told';
+}
+
+/**
+ * What a refusal's audit event says beyond the error's code and the route. Like every event it holds ids and names from tables only. `told` in its
+ * place: the act has its event already.
+ */
+export interface RefusalNote {
+  /** Default: what the code stands for. */
+  action?: AuditAction;
+  /** What was asked for: `user/user_1`. Default: the route. */
+  resource?: string;
+  tenant?: string;
+  /** Id of the rule that refused. Default: the code. */
+  reason?: string;
+  details?: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** An error a client may see. Anything else that is thrown becomes `internal_error` at the edge. */
@@ -101,6 +120,8 @@ export class InkwellError extends Error {
   readonly code: ErrorCode;
   readonly param: string | null;
   readonly retryAfterSeconds: number | undefined;
+  /** Never part of an answer or a log line. */
+  note: RefusalNote | 'told' | undefined;
 
   constructor(code: ErrorCode, options: ErrorOptions = {}) {
     super(options.message ?? errorTable[code].message, { cause: options.cause });
@@ -108,6 +129,7 @@ export class InkwellError extends Error {
     this.code = code;
     this.param = options.param ?? null;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.note = options.note;
   }
 
   get status(): number {

@@ -10,4 +10,4 @@ export { Passwords } from './password.ts';
 export { checkSignature, contentDigest, maxSkewSeconds, signatureBase, signingSecret } from './request-signature.ts';
 export type { SessionSecret } from './session-secret.ts';
 export { csrfToken, isCsrfToken, makeSessionSecret, newSessionId, readSessionSecret } from './session-secret.ts';
-export { SignInBackoff } from './sign-in-backoff.ts';
+export { addressGroup, SignInBackoff } from './sign-in-backoff.ts';

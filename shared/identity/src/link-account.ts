@@ -18,9 +18,12 @@ export type LinkResult = { outcome: 'found' | 'linked' | 'created'; user: UserRe
 
 const maxNames = 50;
 
+/** What of the accounts this needs. */
+type Accounts = Pick<UserStore, 'findByGithubId' | 'findByUsername' | 'findByVerifiedEmail' | 'create' | 'update'>;
+
 /** @param mayRegister whether new accounts are made */
 export async function linkAccount(
-  users: UserStore,
+  users: Accounts,
   identity: GithubIdentity,
   mayRegister: boolean,
   now: number,
@@ -37,12 +40,13 @@ export async function linkAccount(
 }
 
 /** The GitHub name, or what is free near it. */
-async function register(users: UserStore, identity: GithubIdentity, now: number): Promise<LinkResult> {
+async function register(users: Accounts, identity: GithubIdentity, now: number): Promise<LinkResult> {
   const wanted = identity.login.toLowerCase();
   const base = usernameFormat.test(wanted) ? wanted.slice(0, 50) : `github-${identity.id}`;
   let email = identity.verifiedEmails[0] ?? null;
   for (let attempt = 0; attempt < maxNames; attempt++) {
     const username = attempt === 0 ? base : `${base}-${attempt + 1}`;
+    if (await users.findByUsername(username)) continue;
     const user = newUser({ username, email, emailVerified: email !== null, githubId: identity.id }, now);
     const created = await users.create(user);
     if (created === 'created') return { outcome: 'created', user };

@@ -17,8 +17,8 @@ function growing(free: number): AttemptRule {
 const perAccountAndAddress = growing(5);
 const perAddress = growing(200);
 
-/** IPv6 networks are handed out whole: addresses of one /64 count as one. */
-function addressGroup(ip: string): string {
+/** What addresses are counted by: IPv6 networks are handed out whole, so those of one /64 count as one. */
+export function addressGroup(ip: string): string {
   if (!ip.includes(':') || ip.includes('.')) return ip;
   const [head = '', tail] = ip.split('::');
   const groups = head.split(':').filter(Boolean);

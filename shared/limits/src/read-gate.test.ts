@@ -4,12 +4,15 @@ import { createReadGate } from './read-gate.ts';
 it('lets each caller pass as often as it may, and says when to come back', async () => {
   const gate = createReadGate(50);
   const waits = await Promise.all(Array.from({ length: 200 }, () => gate('a')));
-  expect(waits.filter((wait) => wait === 0)).toHaveLength(50);
-  for (const wait of waits.filter((one) => one > 0)) expect(wait).toBeLessThanOrEqual(60_000);
-  expect(await gate('b')).toBe(0);
+  expect(waits.filter(({ waitMs }) => waitMs === 0)).toHaveLength(50);
+  for (const { waitMs } of waits) expect(waitMs).toBeLessThanOrEqual(60_000);
+  expect(waits.map(({ first }) => first).indexOf(true)).toBe(50);
+  expect(waits.filter(({ first }) => first)).toHaveLength(1);
+  expect(await gate('b')).toEqual({ waitMs: 0, first: false });
 });
 
 it('is open when it is off', async () => {
   const gate = createReadGate(null);
-  expect(new Set(await Promise.all(Array.from({ length: 1_000 }, () => gate('a'))))).toEqual(new Set([0]));
+  const passes = await Promise.all(Array.from({ length: 1_000 }, () => gate('a')));
+  expect(new Set(passes.map(({ waitMs }) => waitMs))).toEqual(new Set([0]));
 });

@@ -1,5 +1,4 @@
 /** Callers and connections, as audit names them. */
-import type { IncomingMessage } from 'node:http';
 import type { AuditEvent, JobOrigin } from '@inkwell/contracts';
 import type { Caller } from '../auth/caller.ts';
 
@@ -9,13 +8,8 @@ export function actorOf({ kind, keyId, userId }: Caller): AuditEvent['actor'] {
   return userId === null ? { kind: 'anonymous', id: 'anonymous' } : { kind: 'user', id: userId };
 }
 
-/** The other end of the connection; an IPv4 address reads the same whichever socket it came through. */
-export function addressOf(request: IncomingMessage): string | null {
-  return request.socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/i, '') ?? null;
-}
-
 /** What a job's record keeps of who asked for it. */
-export function originOf(caller: Caller, request: IncomingMessage): JobOrigin {
+export function originOf(caller: Caller, ip: string): JobOrigin {
   const actor = actorOf(caller);
   const { kind } = actor;
   // A token that a machine got for its key belongs to nobody but the key.
@@ -23,5 +17,5 @@ export function originOf(caller: Caller, request: IncomingMessage): JobOrigin {
     kind === 'key' || kind === 'user' || kind === 'local'
       ? { kind, id: actor.id }
       : { kind: 'key' as const, id: caller.keyId };
-  return { actor: known, userId: caller.userId, ip: addressOf(request) };
+  return { actor: known, userId: caller.userId, ip: ip || null };
 }

@@ -6,13 +6,16 @@ import { randomUUID } from 'node:crypto';
 import { type AuditAction, type AuditEvent, auditFact, InkwellError } from '@inkwell/contracts';
 import type { Caller } from '../auth/caller.ts';
 import type { GatewayContext } from '../context.ts';
+import { clientAddress } from '../http/client-address.ts';
 import type { Call } from '../operation.ts';
-import { actorOf, addressOf } from './actor.ts';
+import { actorOf } from './actor.ts';
 
 export interface AuditedAct {
   action: AuditAction;
   /** `key/key_1`, `job/job_1`, or a route's pattern. */
   resource: string;
+  /** Who acts, where the request alone doesn't say: somebody who is just signing in. */
+  actor?: AuditEvent['actor'];
   /** Whose resource it is; the caller's tenant when left out. */
   tenant?: string;
   outcome?: AuditEvent['outcome'];
@@ -25,15 +28,17 @@ export interface AuditedAct {
 
 export type By = Pick<Call, 'request' | 'requestId'> & { caller: Caller | undefined };
 
-function eventOf({ caller, request, requestId }: By, act: AuditedAct): AuditEvent {
+const anonymous: AuditEvent['actor'] = { kind: 'anonymous', id: 'anonymous' };
+
+function eventOf({ config }: GatewayContext, { caller, request, requestId }: By, act: AuditedAct): AuditEvent {
   return {
-    actor: caller === undefined ? { kind: 'anonymous', id: 'anonymous' } : actorOf(caller),
+    actor: act.actor ?? (caller === undefined ? anonymous : actorOf(caller)),
     keyId: caller?.keyId || null,
     tenant: act.tenant ?? (caller?.tenant || null),
     action: act.action,
     resource: act.resource,
     outcome: act.outcome ?? 'allowed',
-    ip: addressOf(request),
+    ip: clientAddress(request, config.trustedProxies) || null,
     requestId,
     reason: act.reason ?? null,
     details: act.details ?? {},
@@ -41,7 +46,7 @@ function eventOf({ caller, request, requestId }: By, act: AuditedAct): AuditEven
 }
 
 function factOf(gateway: GatewayContext, by: By, act: AuditedAct) {
-  return auditFact(`${act.action}:${act.once ?? randomUUID()}`, gateway.clock.now(), eventOf(by, act));
+  return auditFact(`${act.action}:${act.once ?? randomUUID()}`, gateway.clock.now(), eventOf(gateway, by, act));
 }
 
 /** Resolves when the event is durable. @throws InkwellError `dependency_unavailable` */
@@ -54,7 +59,7 @@ export function auditBehind(gateway: GatewayContext, by: By, act: AuditedAct): v
   gateway.trail.publishBehind(factOf(gateway, by, act));
 }
 
-/** Records the act, then does it. An act that fails afterwards is told of by a second event. */
+/** Records the act, then does it. An act that fails afterwards is told of by a second event, and its error by no further one. */
 export async function audited<T>(gateway: GatewayContext, by: By, act: AuditedAct, work: () => Promise<T>): Promise<T> {
   await audit(gateway, by, act);
   try {
@@ -63,6 +68,7 @@ export async function audited<T>(gateway: GatewayContext, by: By, act: AuditedAc
     const reason = thrown instanceof InkwellError ? thrown.code : 'internal_error';
     const once = act.once && `${act.once}:failed`;
     auditBehind(gateway, by, { ...act, once, outcome: 'failed', reason });
+    if (thrown instanceof InkwellError) thrown.note = 'told';
     throw thrown;
   }
 }

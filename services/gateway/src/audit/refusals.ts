@@ -1,4 +1,4 @@
-/** Refusals that are acts of their own in the audit log, recognised by the code they are answered with. */
+/** Refusals that are acts of their own in the audit log, recognised by the code they are answered with, or named by the error's note. */
 
 import { type AuditAction, type ErrorCode, InkwellError } from '@inkwell/contracts';
 import type { Request, Response } from 'express';
@@ -17,7 +17,14 @@ const refusals: Partial<Record<ErrorCode, AuditAction>> = {
   sign_in_failed: 'auth.login',
   too_many_attempts: 'auth.login',
   insufficient_scope: 'auth.refused',
+  https_required: 'auth.refused',
+  registration_closed: 'auth.registered',
+  username_taken: 'auth.registered',
   content_policy_violation: 'policy.refused',
+  rate_limit_exceeded: 'limit.refused',
+  token_limit_exceeded: 'limit.refused',
+  budget_exceeded: 'limit.refused',
+  tenant_queue_full: 'limit.refused',
 };
 
 /** Answers the error to answer with: the same, or `dependency_unavailable` when the refusal could not be recorded. */
@@ -27,16 +34,14 @@ export async function recordRefusal(
   response: Response,
   error: InkwellError,
 ): Promise<InkwellError> {
-  const action = refusals[error.code];
-  if (action === undefined || response.headersSent) return error;
+  const { code, note = {} } = error;
+  if (note === 'told' || response.headersSent) return error;
+  const action = note.action ?? refusals[code];
+  if (action === undefined) return error;
   const { requestId, route, caller } = response.locals as { requestId: string; route?: string; caller?: Caller };
   try {
-    const act = {
-      action,
-      resource: `${request.method} ${route ?? 'none'}`,
-      outcome: 'refused',
-      reason: error.code,
-    } as const;
+    const ofRoute = { resource: `${request.method} ${route ?? 'none'}`, reason: code };
+    const act = { ...ofRoute, ...note, action, outcome: 'refused' } as const;
     await audit(gateway, { request, requestId, caller }, act);
     return error;
   } catch (cause) {

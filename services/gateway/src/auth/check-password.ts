@@ -20,7 +20,8 @@ export async function checkPassword(
   const user = await (name.includes('@') ? userStore.findByVerifiedEmail(name) : userStore.findByUsername(name));
   const stored = user && user.disabledAt === null ? user.passwordHash : null;
   const { valid, outdated } = await identity.passwords.verify(password, stored);
-  if (!user || !valid) throw new InkwellError('invalid_credentials');
+  const note = user && { resource: `user/${user.id}`, tenant: user.tenant };
+  if (!user || !valid) throw new InkwellError('invalid_credentials', { note });
   await identity.backoff.succeeded(name, ip);
   if (!outdated) return user;
   const passwordHash = await identity.passwords.hash(password);

@@ -2,7 +2,6 @@
  * Sign-ins from their beginning to their end: a session is made, its refresh token rotates, it is revoked. Whoever holds the newest refresh token
  * goes on; whoever brings an old one ends the session for both.
  */
-import type { IncomingMessage } from 'node:http';
 import {
   InkwellError,
   isScope,
@@ -13,6 +12,7 @@ import {
   type UserRecord,
 } from '@inkwell/contracts';
 import { csrfToken, makeSessionSecret, newSessionId, readSessionSecret } from '@inkwell/identity';
+import { audited, type By } from '../audit/audit.ts';
 import type { GatewayContext } from '../context.ts';
 import { toMeResource } from '../delivery/user-resource.ts';
 import { clientAddress } from '../http/client-address.ts';
@@ -31,8 +31,21 @@ export function scopesAsked(asked: string | undefined, possible: readonly Scope[
   return names.length === 0 ? possible : possible.filter((scope) => names.includes(scope));
 }
 
-async function startSession(gateway: GatewayContext, user: UserRecord, kind: SessionKind, request: IncomingMessage) {
+/** How somebody proved who they are. */
+export type SignInMethod = 'password' | 'github';
+
+/** Who signs in, and by which request. */
+export interface SignIn {
+  user: UserRecord;
+  method: SignInMethod;
+  by: By;
+}
+
+const isPerson = ({ id }: UserRecord) => ({ kind: 'user', id }) as const;
+
+async function startSession(gateway: GatewayContext, { user, method, by }: SignIn, kind: SessionKind) {
   const { clock, config, identity, ports } = gateway;
+  const { request } = by;
   const now = clock.now();
   const id = newSessionId();
   const { text, secretHash, generation } = makeSessionSecret(identity.keyring, kind, id, 1);
@@ -49,7 +62,9 @@ async function startSession(gateway: GatewayContext, user: UserRecord, kind: Ses
     ip: clientAddress(request, config.trustedProxies),
     userAgent: String(request.headers['user-agent'] ?? '').slice(0, 200),
   };
-  await ports.sessionStore.create(session);
+  const who = { actor: isPerson(user), tenant: user.tenant, resource: `session/${id}` };
+  const act = { ...who, action: 'auth.login', once: id, details: { method, kind } } as const;
+  await audited(gateway, by, act, () => ports.sessionStore.create(session));
   return { session, text };
 }
 
@@ -71,24 +86,17 @@ async function tokens(
 }
 
 /** Begins a family of tokens. @throws InkwellError `insufficient_scope` */
-export async function signInWithTokens(
-  gateway: GatewayContext,
-  user: UserRecord,
-  request: IncomingMessage,
-  asked?: string,
-) {
+export async function signInWithTokens(gateway: GatewayContext, signIn: SignIn, asked?: string) {
+  const { user } = signIn;
   const scopes = scopesAsked(asked, scopesOfRole(user.role));
-  const { session, text } = await startSession(gateway, user, 'tokens', request);
+  const { session, text } = await startSession(gateway, signIn, 'tokens');
   return tokens(gateway, user, session.id, scopes, text);
 }
 
 /** Begins a session of the console, its cookie in the answer. */
-export async function signInWithCookie(
-  gateway: GatewayContext,
-  user: UserRecord,
-  request: IncomingMessage,
-): Promise<Answer> {
-  const { session, text } = await startSession(gateway, user, 'browser', request);
+export async function signInWithCookie(gateway: GatewayContext, signIn: SignIn): Promise<Answer> {
+  const { user } = signIn;
+  const { session, text } = await startSession(gateway, signIn, 'browser');
   const body = {
     user: toMeResource(user, scopesOfRole(user.role)),
     csrf_token: csrfToken(gateway.identity.keyring, session.id),
@@ -103,33 +111,43 @@ export async function signInWithCookie(
   };
 }
 
+/** A spent token came back: its family is revoked, here if the store hasn't done it yet. */
+async function refuseReuse(gateway: GatewayContext, { id }: SessionRecord, user: UserRecord): Promise<never> {
+  gateway.log.warn({ sessionId: id, userId: user.id }, 'an old refresh token came back; its family is revoked');
+  await voidSession(gateway, id);
+  const note = { action: 'auth.reuse_detected', resource: `session/${id}`, tenant: user.tenant } as const;
+  throw new InkwellError('invalid_token', { note });
+}
+
 /** The next pair of tokens. @throws InkwellError `invalid_token`, also when an old token came back and the family was revoked for it */
-export async function refreshTokens(gateway: GatewayContext, text: string, asked?: string) {
+export async function refreshTokens(gateway: GatewayContext, by: By, text: string, asked?: string) {
   const { clock, config, identity, ports } = gateway;
   const held = readSessionSecret(identity.keyring, 'tokens', text);
   const session = held && (await ports.sessionStore.get(held.sessionId));
   if (!held || !session) throw new InkwellError('invalid_token');
   const user = await ports.userStore.get(session.userId);
-  if (!user || user.disabledAt !== null) throw new InkwellError('invalid_token');
-  if (identity.revocations.isRevoked(`user:${user.id}`, session.createdAt)) throw new InkwellError('invalid_token');
+  const note = { resource: `session/${session.id}`, tenant: user?.tenant };
+  if (!user || user.disabledAt !== null) throw new InkwellError('invalid_token', { note });
+  if (identity.revocations.isRevoked(`user:${user.id}`, session.createdAt))
+    throw new InkwellError('invalid_token', { note });
   const scopes = scopesAsked(asked, scopesOfRole(user.role));
   const next = makeSessionSecret(identity.keyring, 'tokens', session.id, held.generation + 1);
   const at = clock.now();
-  const rotated = await ports.sessionStore.rotate(session.id, {
-    generation: held.generation,
-    secretHash: held.secretHash,
-    nextSecretHash: next.secretHash,
-    at,
-    expiresAt: Math.min(at + config.refreshTokenTtlMs, session.createdAt + config.longestSessionMs),
-  });
-  if (rotated.outcome === 'reused') {
-    gateway.log.warn(
-      { sessionId: session.id, userId: user.id },
-      'an old refresh token came back; its family is revoked',
-    );
-    await voidSession(gateway, session.id);
-  }
-  if (rotated.outcome !== 'rotated') throw new InkwellError('invalid_token');
+  const rotate = () =>
+    ports.sessionStore.rotate(session.id, {
+      generation: held.generation,
+      secretHash: held.secretHash,
+      nextSecretHash: next.secretHash,
+      at,
+      expiresAt: Math.min(at + config.refreshTokenTtlMs, session.createdAt + config.longestSessionMs),
+    });
+  const isNewest = session.revokedAt === null && session.expiresAt > at && session.generation === held.generation;
+  const who = { actor: isPerson(user), tenant: user.tenant, resource: note.resource };
+  // However many come with one token at once, one of them is answered: to all of them this is the same act.
+  const act = { ...who, action: 'auth.refreshed', once: `${session.id}:${held.generation}` } as const;
+  const rotated = await (isNewest ? audited(gateway, by, act, rotate) : rotate());
+  if (rotated.outcome === 'reused') return refuseReuse(gateway, session, user);
+  if (rotated.outcome === 'ended') throw new InkwellError('invalid_token', { note });
   return tokens(gateway, user, session.id, scopes, next.text);
 }
 

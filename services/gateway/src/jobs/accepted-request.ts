@@ -15,6 +15,7 @@ import { defaultMaxTokens, type GenerationRequest, maxSequences } from '@inkwell
 import type { ContentPolicy } from '@inkwell/safety';
 import { originOf } from '../audit/actor.ts';
 import type { GatewayContext, ServedModel } from '../context.ts';
+import { clientAddress } from '../http/client-address.ts';
 import { checkFitsLimits } from '../limits/fits-limits.ts';
 import { type Quota, quotaOf } from '../limits/quota.ts';
 import type { Call } from '../operation.ts';
@@ -163,7 +164,7 @@ export function acceptRequest(
     onDisconnect: request.on_disconnect ?? defaults.onDisconnect,
     requestHash: call.requestHash,
     createdBy: call.caller.keyId,
-    origin: originOf(call.caller, call.request),
+    origin: originOf(call.caller, clientAddress(call.request, gateway.config.trustedProxies)),
     requestId: call.requestId,
   } as AcceptedRequest;
 }

@@ -25,6 +25,7 @@ export function checkPrompts(prompt: Prompt, model: ServedModel, policy: Content
     if (rule === null) continue;
     metrics.policyViolations.inc({ direction: 'prompt', rule: rule.id });
     const message = `${param}: the content policy refuses this prompt (rule ${rule.id}).`;
-    throw new InkwellError('content_policy_violation', { param, message });
+    const note = { reason: rule.id, details: { direction: 'prompt' } };
+    throw new InkwellError('content_policy_violation', { param, message, note });
   }
 }

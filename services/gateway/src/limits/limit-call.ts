@@ -23,9 +23,11 @@ export async function limitCall(
     await takeQuota(gateway, { ...quota, limits }, `request:${randomUUID()}`, 0);
   }
   if (kind !== 'read' || !roleAllowances[call.caller.role].limited) return;
-  const waitMs = await gateway.readGate(call.caller.keyId || (call.caller.userId ?? ''));
+  const { waitMs, first } = await gateway.readGate(call.caller.keyId || (call.caller.userId ?? ''));
   if (waitMs === 0) return;
   gateway.metrics.rateLimited.inc({ unit: 'reads', window: 'minute' });
   const message = `More than ${gateway.config.rates.readsPerMinute} reading requests within a minute; wait or follow a stream.`;
-  throw new InkwellError('rate_limit_exceeded', { message, retryAfterSeconds: waitMs / 1_000 });
+  // A client in a loop is told of once a minute: a durable event for each refusal would cost more than the reading.
+  const note = first ? { details: { limit: 'reads minute', amount: gateway.config.rates.readsPerMinute! } } : 'told';
+  throw new InkwellError('rate_limit_exceeded', { message, retryAfterSeconds: waitMs / 1_000, note });
 }

@@ -1,5 +1,6 @@
 /** The limits that bind one call, where their state is told, and what a refusal by them says. */
 import { InkwellError } from '@inkwell/contracts';
+import { addressGroup } from '@inkwell/identity';
 import { limitsOfAddress, limitsOfSubject } from '@inkwell/limits';
 import type { Limit, LimitUse, TakeResult } from '@inkwell/ports';
 import type { Caller } from '../auth/caller.ts';
@@ -30,7 +31,7 @@ export function quotaOf(gateway: GatewayContext, { caller, request, response }: 
     caller.kind === 'local'
       ? []
       : [
-          ...limitsOfAddress(config.rates, clientAddress(request, config.trustedProxies)),
+          ...limitsOfAddress(config.rates, addressGroup(clientAddress(request, config.trustedProxies))),
           ...subjectLimits(gateway, caller),
         ];
   return {
@@ -48,11 +49,11 @@ function refusal({ by, retryAt }: Extract<TakeResult, { outcome: 'refused' }>, n
   const owner = whose[by.name.slice(0, by.name.indexOf(':'))] ?? 'you';
   const message = `The limit of ${by.amount} ${by.unit} per ${by.window} for ${owner} is reached.`;
   const retryAfterSeconds = retryAt === null ? undefined : (retryAt - nowMs) / 1_000;
-  if (by.unit === 'requests') return new InkwellError('rate_limit_exceeded', { message, retryAfterSeconds });
-  return new InkwellError(by.window === 'minute' ? 'token_limit_exceeded' : 'budget_exceeded', {
-    message,
-    retryAfterSeconds,
-  });
+  const { name, unit, window, amount } = by;
+  const note = { details: { limit: `${name.slice(0, name.indexOf(':'))} ${unit} ${window}`, amount } };
+  if (unit === 'requests') return new InkwellError('rate_limit_exceeded', { message, retryAfterSeconds, note });
+  const code = window === 'minute' ? 'token_limit_exceeded' : 'budget_exceeded';
+  return new InkwellError(code, { message, retryAfterSeconds, note });
 }
 
 /**

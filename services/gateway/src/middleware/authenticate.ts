@@ -3,7 +3,7 @@
  * of what was brought read the same. No store is asked for a key, person or session met within the last seconds.
  */
 import type { IncomingMessage } from 'node:http';
-import { InkwellError, type RevokedSubject, scopesOfRole } from '@inkwell/contracts';
+import { type ApiKeyRecord, InkwellError, type RevokedSubject, scopesOfRole } from '@inkwell/contracts';
 import { isAllowedAddress, isCsrfToken, looksLikeToken, readSessionSecret, sameText } from '@inkwell/identity';
 import { hashApiKey, isPlausibleApiKey, sameHash } from '../auth/api-key.ts';
 import type { Caller } from '../auth/caller.ts';
@@ -15,6 +15,9 @@ import { clientAddress } from '../http/client-address.ts';
 
 const invalidKey = () => new InkwellError('invalid_api_key');
 const invalidToken = () => new InkwellError('invalid_token');
+/** The key is right, so its owner will want to know which one somebody has elsewhere. */
+export const addressNotAllowed = ({ id, tenant }: ApiKeyRecord) =>
+  new InkwellError('address_not_allowed', { note: { tenant, details: { key: id } } });
 
 /** @throws InkwellError `missing_api_key`, `invalid_api_key`, `invalid_token`, `address_not_allowed` or `csrf_token_invalid` */
 export async function authenticate(request: IncomingMessage, gateway: GatewayContext): Promise<Caller> {
@@ -34,7 +37,7 @@ export async function authenticate(request: IncomingMessage, gateway: GatewayCon
 function checkAddress({ record }: KeyWithOwner, request: IncomingMessage, { config }: GatewayContext): void {
   if (record.allowedIps === null) return;
   if (isAllowedAddress(clientAddress(request, config.trustedProxies), record.allowedIps)) return;
-  throw new InkwellError('address_not_allowed');
+  throw addressNotAllowed(record);
 }
 
 /** The usable key with this text. @throws InkwellError `invalid_api_key` */

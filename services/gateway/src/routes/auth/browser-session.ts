@@ -15,12 +15,15 @@ export const createBrowserSession = defineOperation({
   tag: 'Accounts',
   summary: 'Sign in with a cookie',
   access: 'open',
+  limit: 'request',
   body: loginSchema,
   answers: { 200: jsonAnswer('Signed in; the cookie is set.', browserSessionSchema) },
   errors: ['invalid_credentials', 'too_many_attempts', 'dependency_unavailable'],
-  async handle({ body, request }, gateway) {
+  async handle(call, gateway) {
+    const { body, request } = call;
     const ip = clientAddress(request, gateway.config.trustedProxies);
-    return signInWithCookie(gateway, await checkPassword(gateway, body.username, body.password, ip), request);
+    const user = await checkPassword(gateway, body.username, body.password, ip);
+    return signInWithCookie(gateway, { user, method: 'password', by: call });
   },
 });
 

@@ -1,6 +1,8 @@
 import { InkwellError } from '@inkwell/contracts';
 import { githubCallbackQuerySchema, tokensSchema } from '@inkwell/contracts/http';
 import { linkAccount } from '@inkwell/identity';
+import { audited, type By } from '../../audit/audit.ts';
+import { createAccount } from '../../auth/create-account.ts';
 import { usesTls } from '../../auth/session-cookie.ts';
 import { signInWithCookie, signInWithTokens } from '../../auth/sign-in.ts';
 import type { GatewayConfig } from '../../config.ts';
@@ -22,6 +24,21 @@ function githubOf({ identity }: GatewayContext) {
   throw new InkwellError('not_found', { message: 'Signing in through GitHub is not set up here.' });
 }
 
+/** The accounts, with what linking changes in them recorded before it is done. */
+function auditedUsers(gateway: GatewayContext, by: By): Parameters<typeof linkAccount>[0] {
+  const { userStore } = gateway.ports;
+  return {
+    findByGithubId: (id) => userStore.findByGithubId(id),
+    findByUsername: (username) => userStore.findByUsername(username),
+    findByVerifiedEmail: (email) => userStore.findByVerifiedEmail(email),
+    create: (user) => createAccount(gateway, by, user, 'github'),
+    update: (id, patch, expected) =>
+      audited(gateway, by, { action: 'auth.linked', resource: `user/${id}` }, () =>
+        userStore.update(id, patch, expected),
+      ),
+  };
+}
+
 /** `GET /api/auth/login/github`: off to GitHub. */
 export const githubLogin = defineOperation({
   id: 'githubLogin',
@@ -30,6 +47,7 @@ export const githubLogin = defineOperation({
   tag: 'Accounts',
   summary: 'Sign in through GitHub',
   access: 'open',
+  limit: 'request',
   answers: { 302: { description: 'To GitHub, with `state` and a PKCE challenge.' } },
   errors: ['not_found'],
   async handle(_call, gateway) {
@@ -48,24 +66,29 @@ export const githubCallback = defineOperation({
   summary: 'Come back from GitHub',
   description: 'A browser gets the console’s cookie and is sent to it; a client that asks for JSON gets tokens.',
   access: 'open',
+  limit: 'request',
   query: githubCallbackQuerySchema,
   answers: {
     200: { description: 'The tokens.', content: { 'application/json': tokensSchema } },
     303: { description: 'Signed in, on to the console.' },
   },
   errors: ['sign_in_failed', 'registration_closed', 'not_found', 'dependency_unavailable'],
-  async handle({ query, request }, gateway) {
-    const { clock, config, ports } = gateway;
+  async handle(call, gateway) {
+    const { query, request } = call;
+    const { clock, config } = gateway;
     const identity = await githubOf(gateway).finish(query, readCookie(request, cookieName(config)));
-    const linked = await linkAccount(ports.userStore, identity, config.openRegistration, clock.now());
+    const linked = await linkAccount(auditedUsers(gateway, call), identity, config.openRegistration, clock.now());
     if (linked.outcome === 'refused') throw new InkwellError('registration_closed');
     const { user } = linked;
-    if (user.disabledAt !== null) throw new InkwellError('sign_in_failed');
+    if (user.disabledAt !== null) {
+      throw new InkwellError('sign_in_failed', { note: { resource: `user/${user.id}`, tenant: user.tenant } });
+    }
+    const signIn = { user, method: 'github', by: call } as const;
     const spent = oauthCookie(config, '');
     if (!String(request.headers.accept ?? '').includes('text/html')) {
-      return { ...json(200, await signInWithTokens(gateway, user, request)), cookies: [spent] };
+      return { ...json(200, await signInWithTokens(gateway, signIn)), cookies: [spent] };
     }
-    const { cookies = [] } = await signInWithCookie(gateway, user, request);
+    const { cookies = [] } = await signInWithCookie(gateway, signIn);
     return {
       status: 303,
       headers: { location: '/console' },

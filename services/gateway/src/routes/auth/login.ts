@@ -13,13 +13,15 @@ export const login = defineOperation({
   summary: 'Sign in with a password',
   description: 'After some wrong passwords the next try from the same address has to wait, longer each time.',
   access: 'open',
+  limit: 'request',
   body: loginSchema,
   bodyTypes: ['json', 'form'],
   answers: { 200: jsonAnswer('The tokens.', tokensSchema) },
   errors: ['invalid_credentials', 'too_many_attempts', 'insufficient_scope', 'dependency_unavailable'],
-  async handle({ body, request }, gateway) {
+  async handle(call, gateway) {
+    const { body, request } = call;
     const ip = clientAddress(request, gateway.config.trustedProxies);
     const user = await checkPassword(gateway, body.username, body.password, ip);
-    return json(200, await signInWithTokens(gateway, user, request, body.scope));
+    return json(200, await signInWithTokens(gateway, { user, method: 'password', by: call }, body.scope));
   },
 });

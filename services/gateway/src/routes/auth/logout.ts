@@ -1,3 +1,4 @@
+import { audited } from '../../audit/audit.ts';
 import { sessionCookie } from '../../auth/session-cookie.ts';
 import { endSession } from '../../auth/sign-in.ts';
 import { defineOperation } from '../../operation.ts';
@@ -11,9 +12,12 @@ export const logout = defineOperation({
   summary: 'Sign out',
   access: 'person',
   answers: { 204: { description: 'Signed out: the tokens and the cookie of this session are void.' } },
-  async handle({ caller, outliveRevocation }, gateway) {
-    outliveRevocation();
-    await endSession(gateway, caller.sessionId!);
+  async handle(call, gateway) {
+    const { caller } = call;
+    const id = caller.sessionId!;
+    call.outliveRevocation();
+    const act = { action: 'auth.logout', resource: `session/${id}`, once: id } as const;
+    await audited(gateway, call, act, () => endSession(gateway, id));
     const cookies = caller.kind === 'session' ? [sessionCookie(gateway.config, '')] : undefined;
     return { status: 204, cookies, contentType: 'application/json', body: '' };
   },

@@ -11,11 +11,12 @@ export const refresh = defineOperation({
   summary: 'Renew the tokens',
   description: 'Each refresh token is good for one use. An old one that comes back revokes the whole session.',
   access: 'open',
+  limit: 'request',
   body: refreshSchema,
   bodyTypes: ['json', 'form'],
   answers: { 200: jsonAnswer('The tokens.', tokensSchema) },
   errors: ['invalid_token', 'dependency_unavailable'],
-  async handle({ body }, gateway) {
-    return json(200, await refreshTokens(gateway, body.refresh_token));
+  async handle(call, gateway) {
+    return json(200, await refreshTokens(gateway, call, call.body.refresh_token));
   },
 });

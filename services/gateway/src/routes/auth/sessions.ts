@@ -1,6 +1,7 @@
 import { InkwellError } from '@inkwell/contracts';
 import { sessionIdSchema, sessionListSchema } from '@inkwell/contracts/http';
 import { z } from 'zod';
+import { audited } from '../../audit/audit.ts';
 import { endSession } from '../../auth/sign-in.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
 
@@ -43,12 +44,17 @@ export const revokeSession = defineOperation({
   params: z.object({ id: sessionIdSchema }),
   answers: { 204: { description: 'Revoked.' } },
   errors: ['not_found'],
-  async handle({ caller, outliveRevocation, params }, gateway) {
-    outliveRevocation();
+  async handle(call, gateway) {
+    const { caller, params } = call;
+    call.outliveRevocation();
     const session = await gateway.ports.sessionStore.get(params.id);
     const missing = () => new InkwellError('not_found', { message: 'There is no such session, or it has ended.' });
     if (session?.userId !== caller.userId) throw missing();
-    if (!(await endSession(gateway, params.id))) throw missing();
+    const revoke = async () => {
+      if (!(await endSession(gateway, params.id))) throw missing();
+    };
+    const act = { action: 'auth.session_revoked', resource: `session/${params.id}`, once: params.id } as const;
+    await (session.revokedAt === null ? audited(gateway, call, act, revoke) : revoke());
     return { status: 204, contentType: 'application/json', body: '' };
   },
 });

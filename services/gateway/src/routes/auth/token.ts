@@ -2,11 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import { InkwellError } from '@inkwell/contracts';
 import { tokenRequestSchema, tokensSchema } from '@inkwell/contracts/http';
 import { isAllowedAddress } from '@inkwell/identity';
+import { audit, type By } from '../../audit/audit.ts';
 import { keyCaller } from '../../auth/key-caller.ts';
 import { refreshTokens, scopesAsked } from '../../auth/sign-in.ts';
 import type { GatewayContext } from '../../context.ts';
 import { clientAddress } from '../../http/client-address.ts';
-import { findKey } from '../../middleware/authenticate.ts';
+import { addressNotAllowed, findKey } from '../../middleware/authenticate.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
 
 interface Client {
@@ -35,14 +36,17 @@ function clientOf(request: IncomingMessage, body: { client_id?: string; client_s
 }
 
 /** An API key for a short-lived token that may do what the key may, or less. Keys that must sign get none. */
-async function machineToken(gateway: GatewayContext, request: IncomingMessage, client: Client, asked?: string) {
+async function machineToken(gateway: GatewayContext, { request, requestId }: By, client: Client, asked?: string) {
   const { config, identity } = gateway;
   const { record, owner } = await findKey(client.secret, gateway);
   if (record.id !== client.id || record.signed) throw invalidClient();
   const ip = clientAddress(request, config.trustedProxies);
-  if (record.allowedIps && !isAllowedAddress(ip, record.allowedIps)) throw new InkwellError('address_not_allowed');
-  const scopes = scopesAsked(asked, keyCaller(record, owner).scopes);
+  if (record.allowedIps && !isAllowedAddress(ip, record.allowedIps)) throw addressNotAllowed(record);
+  const caller = keyCaller(record, owner);
+  const scopes = scopesAsked(asked, caller.scopes);
   const grant = { subject: record.id, clientId: record.id, sessionId: null, scopes };
+  const by = { request, requestId, caller };
+  await audit(gateway, by, { action: 'auth.token_issued', resource: `key/${record.id}` });
   identity.uses.used(record.id);
   return {
     access_token: await identity.accessTokens.issue(grant, config.accessTokenTtlMs),
@@ -61,6 +65,7 @@ export const token = defineOperation({
   summary: 'OAuth 2 token endpoint',
   description: '`client_credentials` takes an API key: its id as client id, itself as client secret.',
   access: 'open',
+  limit: 'request',
   body: tokenRequestSchema,
   bodyTypes: ['form', 'json'],
   errorShape: 'oauth',
@@ -74,13 +79,14 @@ export const token = defineOperation({
     'address_not_allowed',
     'dependency_unavailable',
   ],
-  async handle({ body, request }, gateway) {
+  async handle(call, gateway) {
+    const { body, request } = call;
     const headers = { 'cache-control': 'no-store' };
     if (body.grant_type === 'client_credentials') {
-      return json(200, await machineToken(gateway, request, clientOf(request, body), body.scope), headers);
+      return json(200, await machineToken(gateway, call, clientOf(request, body), body.scope), headers);
     }
     if (body.grant_type !== 'refresh_token') throw new InkwellError('unsupported_grant_type', { param: 'grant_type' });
     if (!body.refresh_token) throw new InkwellError('missing_parameter', { message: 'Missing field: refresh_token' });
-    return json(200, await refreshTokens(gateway, body.refresh_token, body.scope), headers);
+    return json(200, await refreshTokens(gateway, call, body.refresh_token, body.scope), headers);
   },
 });

@@ -1,6 +1,7 @@
 import { apiKeyIdSchema, apiKeyRotationSchema, newApiKeySchema } from '@inkwell/contracts/http';
 import { signingSecret } from '@inkwell/identity';
 import { z } from 'zod';
+import { audited } from '../../audit/audit.ts';
 import { apiKeyPrefix, hashApiKey, makeApiKey } from '../../auth/api-key.ts';
 import { findOwnKey, noSuchKey } from '../../auth/find-own-key.ts';
 import { toApiKeyResource } from '../../delivery/api-key-resource.ts';
@@ -19,16 +20,23 @@ export const rotateKey = defineOperation({
   body: apiKeyRotationSchema,
   answers: { 200: jsonAnswer('The new key, shown this once.', newApiKeySchema) },
   errors: ['not_found'],
-  async handle({ body, caller, params }, gateway) {
+  async handle(call, gateway) {
+    const { body, caller, params } = call;
     const { clock, config, identity, ports } = gateway;
     const record = await findOwnKey(gateway, caller, params.id);
+    if (record.revokedAt !== null) throw noSuchKey();
     const key = makeApiKey();
-    const rotated = await ports.keyStore.rotate(record.id, record.hash, {
-      hash: hashApiKey(config.keySecret, key),
-      prefix: apiKeyPrefix(key),
-      previousUntil: clock.now() + body.overlap_seconds * 1000,
+    const details = { overlapSeconds: body.overlap_seconds };
+    const act = { action: 'key.rotated', resource: `key/${record.id}`, tenant: record.tenant, details } as const;
+    const rotated = await audited(gateway, call, act, async () => {
+      const replaced = await ports.keyStore.rotate(record.id, record.hash, {
+        hash: hashApiKey(config.keySecret, key),
+        prefix: apiKeyPrefix(key),
+        previousUntil: clock.now() + body.overlap_seconds * 1000,
+      });
+      if (!replaced) throw noSuchKey();
+      return replaced;
     });
-    if (!rotated) throw noSuchKey();
     await identity.revocations.changed(`key:${record.id}`);
     const secret = rotated.signed ? signingSecret(identity.keySecrets, rotated.id, rotated.hash) : null;
     return json(200, { ...toApiKeyResource(rotated), key, signing_secret: secret }, { 'cache-control': 'no-store' });

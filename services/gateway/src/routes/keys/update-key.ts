@@ -1,6 +1,7 @@
 import type { ApiKeyPatch } from '@inkwell/contracts';
 import { apiKeyChangeSchema, apiKeyIdSchema, apiKeySchema } from '@inkwell/contracts/http';
 import { z } from 'zod';
+import { audited } from '../../audit/audit.ts';
 import { findOwnKey, noSuchKey } from '../../auth/find-own-key.ts';
 import { checkKeyWish, modelsToGive, scopesToGive } from '../../auth/key-grant.ts';
 import { toApiKeyResource } from '../../delivery/api-key-resource.ts';
@@ -20,8 +21,10 @@ export const updateKey = defineOperation({
   body: apiKeyChangeSchema,
   answers: { 200: jsonAnswer('The key as it is now.', apiKeySchema) },
   errors: ['not_found'],
-  async handle({ body, caller, params }, gateway) {
+  async handle(call, gateway) {
+    const { body, caller, params } = call;
     const record = await findOwnKey(gateway, caller, params.id);
+    if (record.revokedAt !== null) throw noSuchKey();
     checkKeyWish(caller, body);
     const patch: ApiKeyPatch = {};
     if (body.name !== undefined) patch.name = body.name;
@@ -31,8 +34,13 @@ export const updateKey = defineOperation({
     if (body.allowed_ips !== undefined) patch.allowedIps = body.allowed_ips;
     if (body.limits !== undefined) patch.limits = fromLimitsResource(body.limits);
     if (body.signed !== undefined) patch.signed = body.signed;
-    const changed = await gateway.ports.keyStore.update(params.id, patch);
-    if (!changed) throw noSuchKey();
+    const details = { fields: Object.keys(patch).join(' ') };
+    const act = { action: 'key.changed', resource: `key/${record.id}`, tenant: record.tenant, details } as const;
+    const changed = await audited(gateway, call, act, async () => {
+      const updated = await gateway.ports.keyStore.update(params.id, patch);
+      if (!updated) throw noSuchKey();
+      return updated;
+    });
     await gateway.identity.revocations.changed(`key:${params.id}`);
     return json(200, toApiKeyResource(changed));
   },
