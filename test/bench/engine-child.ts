@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { type GenerationSpec, neutralSampling } from '@inkwell/contracts';
 import { Engine } from '@inkwell/engine';
-import { type LoadedModel, loadModel, type TfjsWasmOptions } from '@inkwell/gpt2/tfjs';
+import { type BackendOptions, type LoadedModel, loadModel } from '@inkwell/gpt2/tfjs';
 import { median, rounded } from './statistics.ts';
 
 const batchSizes = [1, 4, 8, 16];
@@ -89,7 +89,7 @@ async function main([
   logitsPath = '',
 ]: string[]): Promise<EngineFigures> {
   const startedAt = performance.now();
-  const options = { quantization: quantization as TfjsWasmOptions['quantization'] & string, cacheDirectory };
+  const options = { quantization: quantization as BackendOptions['quantization'] & string, cacheDirectory };
   const model = await loadModel(directory, options);
   const { backend, tokenizer, config } = model;
   const loadS = rounded((performance.now() - startedAt) / 1000);

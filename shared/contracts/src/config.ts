@@ -175,10 +175,10 @@ const embeddedEnvironment = z.object({
     .optional()
     .describe("The model's name in the API; default: the name of its folder."),
   INKWELL_BACKEND: z
-    .enum(['auto', 'wasm', 'null'])
+    .enum(['auto', 'wasm', 'tfjs', 'null'])
     .default('auto')
     .describe(
-      'What computes: wasm, or null (no model: fixed tokens, to measure everything else). auto picks the best that works.',
+      "What computes: wasm (our kernels), tfjs (TensorFlow.js's own operations, slow: the reference), or null (no model: fixed tokens, to measure everything else). auto picks the best that works.",
     ),
   INKWELL_THREADS: wholeNumber(0, 64)
     .default(0)

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ModelBackend } from '@inkwell/ports';
-import { createTfjsWasmBackend, type TfjsWasmOptions } from './backends/tfjs-wasm/backend.ts';
+import { type BackendOptions, createBackend } from './backends/create-backend.ts';
 import { type Gpt2Config, parseConfig } from './config.ts';
 import { ModelError } from './errors.ts';
 import { SafetensorsFile } from './safetensors/reader.ts';
@@ -30,7 +30,7 @@ async function loadConfig(directory: string): Promise<Gpt2Config> {
 }
 
 /** @throws ModelError naming the file, field or tensor that is wrong */
-export async function loadModel(directory: string, options: TfjsWasmOptions = {}): Promise<LoadedModel> {
+export async function loadModel(directory: string, options: BackendOptions = {}): Promise<LoadedModel> {
   const config = await loadConfig(directory);
   const tokenizer = await loadTokenizer(directory);
   if (tokenizer.vocabSize > config.vocab_size) {
@@ -39,5 +39,5 @@ export async function loadModel(directory: string, options: TfjsWasmOptions = {}
     );
   }
   await using file = await SafetensorsFile.open(join(directory, 'model.safetensors'));
-  return { config, tokenizer, backend: await createTfjsWasmBackend(file, config, options) };
+  return { config, tokenizer, backend: await createBackend(file, config, options) };
 }

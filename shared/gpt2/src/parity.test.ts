@@ -6,7 +6,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { memory } from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPlainBackend } from './backends/tfjs/backend.ts';
+import { startPlatform } from './backends/tfjs/platform.ts';
+import { parseConfig } from './config.ts';
 import { type LoadedModel, loadModel } from './load-model.ts';
+import { SafetensorsFile } from './safetensors/reader.ts';
 import { testData } from './testing/paths.ts';
 import { greedy, promptLogits } from './testing/run-sequence.ts';
 
@@ -18,6 +22,21 @@ const MODELS = [
   'deep-tanh-f32',
   'wide-context-f16',
 ] as const;
+
+/** TensorFlow.js's own operations in JavaScript, which `tfjs` takes where WebAssembly does not start. */
+async function loadOnCpu(directory: string): Promise<LoadedModel> {
+  const model = await loadModel(directory, { backend: 'tfjs' });
+  await model.backend.dispose();
+  await using file = await SafetensorsFile.open(join(directory, 'model.safetensors'));
+  const json = JSON.parse(await readFile(join(directory, 'config.json'), 'utf8'));
+  return { ...model, backend: await createPlainBackend(() => startPlatform('cpu'), file, parseConfig(json), {}) };
+}
+
+const BACKENDS = {
+  wasm: (directory: string) => loadModel(directory, { backend: 'wasm', threads: 2, quantization: 'none' }),
+  tfjs: (directory: string) => loadModel(directory, { backend: 'tfjs' }),
+  'tfjs in JavaScript': loadOnCpu,
+} as const;
 
 interface Expected {
   readonly why: string;
@@ -44,14 +63,16 @@ function maxDifference(a: Float32Array, b: Float32Array): number {
   return a.reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0);
 }
 
-describe.each(MODELS)('parity with transformers: %s', (name) => {
+const CASES = MODELS.flatMap((name) => Object.entries(BACKENDS).map(([backend, load]) => ({ name, backend, load })));
+
+describe.each(CASES)('parity with transformers: $name on $backend', ({ name, load }) => {
   const directory = testData(`parity/${name}`);
   let expected: Expected;
   let model: LoadedModel;
 
   beforeAll(async () => {
     expected = JSON.parse(await readFile(join(directory, 'expected.json'), 'utf8'));
-    model = await loadModel(directory, { threads: 2, quantization: 'none' });
+    model = await load(directory);
   });
   afterAll(async () => {
     await model.backend.dispose();

@@ -36,6 +36,7 @@ export async function loadEngine(config: EngineConfig, onPercent: (percent: numb
   const { loadModel } = await import('@inkwell/gpt2/tfjs');
   let said = 0;
   const { backend, tokenizer } = await loadModel(config.modelDir, {
+    backend: config.backend,
     onProgress: ({ loadedBytes, totalBytes }) => {
       const percent = Math.floor((100 * loadedBytes) / totalBytes);
       if (percent > said) onPercent(percent);

@@ -8,7 +8,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Gpt2Config } from '../../config.ts';
 import { ModelError } from '../../errors.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
-import type { LoadProgress } from './checkpoint-reader.ts';
+import { checkStep } from '../check-step.ts';
+import type { LoadProgress } from '../checkpoint-reader.ts';
 import { createFloatRunner, floatBlockBytes, floatWeightBytes } from './float-runner.ts';
 import type { ModelRunner } from './model-runner.ts';
 import {
@@ -17,7 +18,6 @@ import {
   quantizedBlockBytes,
   quantizedWeightBytes,
 } from './quantized/runner.ts';
-import { checkStep } from './step-tensors.ts';
 import { tfjsRuntime } from './tfjs-runtime.ts';
 import { createThreadPool, defaultThreads, type ThreadPool } from './thread-pool.ts';
 

@@ -3,7 +3,7 @@ import type { StepBatch } from '@inkwell/ports';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Gpt2Config } from '../../config.ts';
 import { type Gpt2Weights, gpt2 } from '../../model.ts';
-import { checkpointBytes } from './checkpoint-reader.ts';
+import { checkpointBytes } from '../checkpoint-reader.ts';
 import { loadWeights } from './load-weights.ts';
 import { copyRows, type ModelRunner, type RunnerInput } from './model-runner.ts';
 import type { KvCache, Workshop } from './ops.ts';

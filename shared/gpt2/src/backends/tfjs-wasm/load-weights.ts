@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Gpt2Config } from '../../config.ts';
 import type { BlockWeights, Gpt2Weights } from '../../model.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
-import { CheckpointReader, type LoadProgress } from './checkpoint-reader.ts';
+import { CheckpointReader, type LoadProgress } from '../checkpoint-reader.ts';
 import type { LayerNormWeights, LinearWeights } from './ops.ts';
 import { packColumns, packRows } from './pack.ts';
 

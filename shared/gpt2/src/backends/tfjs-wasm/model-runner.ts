@@ -2,7 +2,7 @@
 import type { StepBatch } from '@inkwell/ports';
 import type { Gpt2Config } from '../../config.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
-import type { LoadProgress } from './checkpoint-reader.ts';
+import type { LoadProgress } from '../checkpoint-reader.ts';
 import type { Heap } from './heap.ts';
 import type { TfjsRuntime } from './tfjs-runtime.ts';
 import type { ThreadPool } from './thread-pool.ts';

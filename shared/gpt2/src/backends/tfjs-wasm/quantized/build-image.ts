@@ -1,5 +1,5 @@
 /** Quantises a checkpoint into an image: reads tensor by tensor, so that only one is held as floats at a time. */
-import type { CheckpointReader } from '../checkpoint-reader.ts';
+import type { CheckpointReader } from '../../checkpoint-reader.ts';
 import type { ImageLayout, MatrixLayout, Section } from './image.ts';
 import { conv1d, embedding, quantizeMatrix } from './quantize.ts';
 

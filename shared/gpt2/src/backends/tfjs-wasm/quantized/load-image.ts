@@ -1,5 +1,5 @@
 /** Fills the image of a quantised model: from the cache on disk if that fits, else from the checkpoint, and then into the cache. */
-import { CheckpointReader, checkpointBytes } from '../checkpoint-reader.ts';
+import { CheckpointReader, checkpointBytes } from '../../checkpoint-reader.ts';
 import type { RunnerInput } from '../model-runner.ts';
 import { buildImage } from './build-image.ts';
 import type { ImageLayout } from './image.ts';

@@ -2,10 +2,10 @@
  * Reads a checkpoint's tensors by name, checked against the configuration. Accepts names with and without the
  * `transformer.` prefix and ignores the causal-mask buffers old checkpoints carry.
  */
-import type { Gpt2Config } from '../../config.ts';
-import { ModelError } from '../../errors.ts';
-import type { SafetensorsFile } from '../../safetensors/reader.ts';
-import { modelTensors } from '../../tensor-names.ts';
+import type { Gpt2Config } from '../config.ts';
+import { ModelError } from '../errors.ts';
+import type { SafetensorsFile } from '../safetensors/reader.ts';
+import { modelTensors } from '../tensor-names.ts';
 
 export interface LoadProgress {
   readonly loadedBytes: number;

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ModelBackend } from '@inkwell/ports';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadModel } from '../../load-model.ts';
-import { writeRandomModel } from '../../random-model.ts';
-import { philox4x32 } from '../../sampling/philox.ts';
-import { promptLogits, stepOf, tableFrom } from '../../testing/run-sequence.ts';
+import { loadModel } from '../load-model.ts';
+import { writeRandomModel } from '../random-model.ts';
+import { philox4x32 } from '../sampling/philox.ts';
+import { promptLogits, stepOf, tableFrom } from '../testing/run-sequence.ts';
 
 const SEED = 20260101;
 const VOCAB_SIZE = 1003;
@@ -27,25 +27,28 @@ function shuffledTable(backend: ModelBackend): Int32Array {
   return tableFrom(backend).map((block) => (block * 37 + 11) % blockCount);
 }
 
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength);
+
 function expectSameBits(actual: readonly Float32Array[], expected: readonly Float32Array[]): void {
   expect(actual.length).toBe(expected.length);
   actual.forEach((row, index) => {
-    const same = Buffer.from(row.buffer).equals(Buffer.from(expected[index]!.buffer));
+    const same = bytesOf(row).equals(bytesOf(expected[index]!));
     expect(same, `logits of row ${index}`).toBe(true);
   });
 }
 
 describe.each([
-  { quantization: 'none', blockSizes: [1, 3, 16, 300] },
-  { quantization: 'int8', blockSizes: [8, 16, 24, 304] },
-] as const)(`batch invariance, $quantization (seed ${SEED})`, ({ quantization, blockSizes }) => {
+  { kind: 'wasm f32', options: { quantization: 'none' }, blockSizes: [1, 3, 16, 300], threadCounts: [1, 3, 4] },
+  { kind: 'wasm int8', options: { quantization: 'int8' }, blockSizes: [8, 16, 24, 304], threadCounts: [1, 3, 4] },
+  { kind: 'tfjs', options: { backend: 'tfjs' }, blockSizes: [1, 3, 16, 300], threadCounts: [] },
+] as const)(`batch invariance, $kind (seed ${SEED})`, ({ options, blockSizes, threadCounts }) => {
   const prompt = tokens(0, LENGTH);
   let directory: string;
   let backend: ModelBackend;
   let alone: Float32Array[];
 
-  const load = async (options: { threads: number; blockSize?: number }) =>
-    (await loadModel(directory, { quantization, ...options })).backend;
+  const load = async (more: { threads: number; blockSize?: number }) =>
+    (await loadModel(directory, { ...options, ...more })).backend;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'inkwell-gpt2-'));
@@ -67,13 +70,13 @@ describe.each([
     expectSameBits(await promptLogits(backend, prompt, { chunk: 50, table: shuffledTable(backend) }), alone);
   });
 
-  it.each(blockSizes)('a block size of %i gives the same bits', async (blockSize) => {
+  it.each<number>(blockSizes)('a block size of %i gives the same bits', async (blockSize) => {
     const other = await load({ threads: 2, blockSize });
     expectSameBits(await promptLogits(other, prompt, { chunk: 64 }), alone);
     await other.dispose();
   });
 
-  it.each([1, 3, 4])('%i threads give the bits of 2', async (threads) => {
+  it.each<number>(threadCounts)('%i threads give the bits of 2', async (threads) => {
     const other = await load({ threads });
     expect(other.info.threads).toBe(threads);
     expectSameBits(await promptLogits(other, prompt), alone);
