@@ -14,13 +14,15 @@ export const mainFile = fileURLToPath(new URL('../../services/inkwell/src/main.t
 
 export const testKey = 'a-bootstrap-key-for-tests-only-0123456789';
 
-/** How much of the output is kept, in characters. */
-const keptOutput = 40_000;
+/** How much of the output is kept, in characters, unless a test reads all of it. */
+const usuallyKept = 40_000;
 
 export interface InkwellOptions {
   env?: Record<string, string>;
   /** Leave the bootstrap key out, so that the first start makes one. */
   makeKey?: boolean;
+  /** Characters of the output that are kept. */
+  keptOutput?: number;
   /** 0 = the first start takes a free one, later starts take the same again. */
   port?: number;
 }
@@ -65,7 +67,7 @@ export abstract class ProductProcess<Ready extends ReadyMessage = ReadyMessage> 
   }
 
   #hear(text: string): void {
-    this.#output = (this.#output + text).slice(-keptOutput);
+    this.#output = (this.#output + text).slice(-(this.#options.keptOutput ?? usuallyKept));
   }
 
   /** Spawns without waiting until it is ready. */

@@ -12,7 +12,8 @@ export function errors(gateway: GatewayContext): ErrorRequestHandler {
     const requestId = response.locals.requestId as string;
     metrics.errors.inc({ code: error.code });
     if (error.status >= 500) log.error({ requestId, code: error.code, err: error.cause ?? error }, error.message);
-    else log.debug({ requestId, code: error.code, param: error.param }, error.message);
+    // Messages repeat names that the client chose, and what a client takes for a name may be anything.
+    else log.debug({ requestId, code: error.code }, 'refused');
     if (response.headersSent) response.destroy();
     else if (response.locals.errorShape === 'oauth') sendAnswer(response, oauthErrorAnswer(error));
     else sendAnswer(response, errorAnswer(error, request.headers.accept, requestId));

@@ -68,5 +68,11 @@ export async function readBody(
     throw new InkwellError('payload_too_large', { param: 'body', message });
   }
   if (type === 'json') return { bytes, value: parseStrictJson(bytes) };
-  return { bytes, value: parseQuery(`?${bytes.toString('latin1')}`) };
+  const form = bytes.toString('latin1');
+  // As a form it would be one long name, told back in the error with all the secrets in it.
+  if (/^\s*[{[]/.test(form)) {
+    const message = 'The body is JSON; say so: content-type: application/json.';
+    throw new InkwellError('unsupported_media_type', { param: 'content-type', message });
+  }
+  return { bytes, value: parseQuery(`?${form}`) };
 }
