@@ -15,9 +15,9 @@ import { installPeers } from './peers/install.ts';
 import { median, rounded } from './statistics.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const bundled = fileURLToPath(new URL('../../shared/gpt2/bundled/inkwell-small', import.meta.url));
-const scratch = fileURLToPath(new URL('../../.inkwell-bench', import.meta.url));
-const random124m = join(scratch, 'gpt2-124m');
+export const bundled = fileURLToPath(new URL('../../shared/gpt2/bundled/inkwell-small', import.meta.url));
+export const scratch = fileURLToPath(new URL('../../.inkwell-bench', import.meta.url));
+export const random124m = join(scratch, 'gpt2-124m');
 /** One engine, once: load and all measurements. */
 const engineTimeoutMs = 600_000;
 /** What our backend takes by default; peers get as many. */
@@ -57,7 +57,7 @@ export interface EngineBenchOptions {
 }
 
 /** GPT-2 124M's shape with random weights; kept between runs, complete or not there at all. */
-async function ensureRandomModel(progress: (text: string) => void): Promise<void> {
+export async function ensureRandomModel(progress: (text: string) => void): Promise<void> {
   if (existsSync(random124m)) return;
   progress('writing a random-weight GPT-2 124M (500 MB, once)');
   const unfinished = `${random124m}.unfinished`;

@@ -11,6 +11,7 @@ import { benchFailover } from './failover-bench.ts';
 import { benchPath } from './path-bench.ts';
 import { benchQuality } from './quality-bench.ts';
 import { describeMachine, mergeSections, renderSection, type Section } from './report.ts';
+import { benchSpeculation } from './speculation-bench.ts';
 import { benchStreams } from './stream-bench.ts';
 
 const { values, positionals } = parseArgs({
@@ -35,6 +36,7 @@ const parts: Readonly<Record<string, () => Promise<Section['result']>>> = {
     ...(await benchEngine({ rounds, peers: values.peers === true, progress })),
   }),
   quality: async () => ({ part: 'quality', quality: await benchQuality(progress) }),
+  speculation: async () => ({ part: 'speculation', speculation: await benchSpeculation(rounds, progress) }),
   path: async () => ({ part: 'path', path: await benchPath(progress) }),
   cluster: async () => ({ part: 'cluster', rows: await benchCluster(rounds, progress) }),
   streams: async () => ({ part: 'streams', ...(await benchStreams(Number(values.streams), progress)) }),

@@ -6,6 +6,7 @@ import { engineText, qualityText } from './engine-report.ts';
 import type { FailoverResult } from './failover-bench.ts';
 import type { PathResult } from './path-bench.ts';
 import type { QualityRow } from './quality-bench.ts';
+import { type SpeculationRow, speculationText } from './speculation-bench.ts';
 import type { StreamResult } from './stream-bench.ts';
 import { table } from './table.ts';
 
@@ -15,6 +16,7 @@ export interface Section {
   result:
     | ({ part: 'engine' } & EngineReport)
     | { part: 'quality'; quality: QualityRow[] }
+    | { part: 'speculation'; speculation: SpeculationRow[] }
     | { part: 'path'; path: PathResult }
     | { part: 'cluster'; rows: ClusterRow[] }
     | ({ part: 'streams' } & StreamResult)
@@ -87,6 +89,7 @@ function failoverText({ kills, p50Ms, p99Ms, maxMs }: FailoverResult): string {
 const titles = {
   engine: 'Engine',
   quality: 'Quality',
+  speculation: 'Speculation',
   path: 'Path',
   cluster: 'Cluster',
   streams: 'Streams',
@@ -99,6 +102,8 @@ function textOf(result: Section['result']): string {
       return engineText(result);
     case 'quality':
       return qualityText(result.quality);
+    case 'speculation':
+      return speculationText(result.speculation);
     case 'path':
       return pathText(result.path);
     case 'cluster':

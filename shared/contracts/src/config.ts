@@ -195,6 +195,12 @@ const embeddedEnvironment = z.object({
     .describe(
       'auto joins WebAssembly vectors to 256 bits where that was tried and tests itself right; off never does.',
     ),
+  INKWELL_SPECULATION: z
+    .enum(['auto', 'off'])
+    .default('auto')
+    .describe(
+      'auto computes guesses at the next tokens along where that is measured to pay; off never does. Texts are the same.',
+    ),
   INKWELL_NULL_PACE_MS: wholeNumber(0, 60_000).default(0).describe('Milliseconds a step of the null backend takes.'),
   INKWELL_MAX_QUEUED: wholeNumber(1, 10_000_000).default(20_000).describe('Most jobs waiting; beyond it 503.'),
   INKWELL_MAX_QUEUED_PER_TENANT: wholeNumber(1, 10_000_000)

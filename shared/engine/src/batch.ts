@@ -8,6 +8,8 @@ export interface LogitsTarget {
   readonly sequence: Sequence;
   /** The row's position: its logits are of the token at `position` + 1. */
   readonly position: number;
+  /** The token the row was computed with; a drafted one may turn out not to be the text's. */
+  readonly token: number;
 }
 
 export interface LaidOutStep {
@@ -17,22 +19,23 @@ export interface LaidOutStep {
 }
 
 export function layOut(work: readonly Work[]): LaidOutStep {
-  const rows = work.reduce((sum, one) => sum + one.count, 0);
+  const rows = work.reduce((sum, one) => sum + one.count + one.draft.length, 0);
   const tokens = new Int32Array(rows);
   const positions = new Int32Array(rows);
   const sequences = new Int32Array(rows);
   const logitsRows: number[] = [];
   const targets: LogitsTarget[] = [];
   let row = 0;
-  work.forEach(({ sequence, from, count }, index) => {
-    for (let position = from; position < from + count; position++, row++) {
-      tokens[row] = sequence.tokens[position]!;
+  work.forEach(({ sequence, from, count, draft }, index) => {
+    for (let position = from; position < from + count + draft.length; position++, row++) {
+      const token = sequence.tokens[position] ?? draft[position - sequence.tokens.length]!;
+      tokens[row] = token;
       positions[row] = position;
       sequences[row] = index;
-      const last = position === sequence.tokens.length - 1;
-      if (!last && position < sequence.logitsFrom) continue;
+      const draws = position >= sequence.tokens.length - 1;
+      if (!draws && position < sequence.logitsFrom) continue;
       logitsRows.push(row);
-      targets.push({ sequence, position });
+      targets.push({ sequence, position, token });
     }
   });
   const blockTables = work.map((one) => Int32Array.from(one.sequence.blocks));

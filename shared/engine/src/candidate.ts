@@ -42,10 +42,11 @@ export class Candidate {
       logprobs: spec.logprobs ?? (spec.bestOf > spec.n ? 0 : undefined),
       stream: number,
     });
+    const maxTokens = Math.min(spec.maxTokens, model.contextLength - prompt.length);
     this.#text = new TextStream(model.tokenizer, {
       stop: spec.stop,
       endToken: spec.ignoreEos ? null : model.tokenizer.endOfTextId,
-      maxTokens: Math.min(spec.maxTokens, model.contextLength - prompt.length),
+      maxTokens,
       echo: spec.echo ? prompt : [],
       filter: spec.outputFilter,
     });
@@ -53,7 +54,7 @@ export class Candidate {
     this.#logprobs =
       spec.logprobs === null ? null : new LogprobsBuilder(model.tokenizer, spec.logprobs, spec.outputFilter);
     const scoresPrompt = spec.echo && this.#logprobs !== null && drawn.length === 0;
-    this.sequence = new Sequence(prompt, drawn, scoresPrompt ? 0 : undefined);
+    this.sequence = new Sequence(prompt, drawn, scoresPrompt ? 0 : undefined, prompt.length + maxTokens);
     let shown = 0;
     let delivered = 0;
     for (const token of drawn) {

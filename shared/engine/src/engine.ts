@@ -12,6 +12,7 @@ import { type ChoiceDelta, EngineJob } from './engine-job.ts';
 import { BlockPool } from './kv-blocks.ts';
 import { Scheduler, type SchedulerLimits } from './scheduler.ts';
 import type { Sequence } from './sequence.ts';
+import { type SpeculationCounts, type SpeculationMode, Speculator } from './speculation/speculator.ts';
 import { StepPace } from './step-pace.ts';
 
 /** What a reader of a running text may wait for the prompts of others, per token. */
@@ -62,19 +63,27 @@ export class Engine {
   readonly #contextLength: number;
   readonly #blocks: BlockPool;
   readonly #scheduler: Scheduler;
+  readonly #speculator: Speculator;
   readonly #pace = new StepPace();
   readonly #jobs = new Map<string, EngineJob>();
   readonly #owners = new Map<Sequence, Owner>();
   /** Jobs that ended without a step: continued ones that lacked nothing. */
   #settled: JobStep[] = [];
 
-  constructor(backend: ModelBackend, tokenizer: Tokenizer, limits: SchedulerLimits = defaultSchedulerLimits) {
+  /** @param speculation whether guesses at the next tokens are computed along: changes how fast tokens come, never which */
+  constructor(
+    backend: ModelBackend,
+    tokenizer: Tokenizer,
+    limits: SchedulerLimits = defaultSchedulerLimits,
+    speculation: SpeculationMode = 'off',
+  ) {
     const { blockSize, blockCount, contextLength } = backend.info;
     this.#backend = backend;
     this.#tokenizer = tokenizer;
     this.#contextLength = Math.min(contextLength, blockSize * blockCount);
     this.#blocks = new BlockPool(blockSize, blockCount);
     this.#scheduler = new Scheduler(this.#blocks, limits);
+    this.#speculator = new Speculator(speculation);
   }
 
   /** True when a step would do nothing. */
@@ -98,6 +107,11 @@ export class Engine {
   /** Tokens whose computation was saved since the start, because a beginning was known. */
   get reusedTokens(): number {
     return this.#scheduler.reusedTokens;
+  }
+
+  /** How guesses at next tokens fared since the start. */
+  get speculation(): Readonly<SpeculationCounts> {
+    return this.#speculator.counts;
   }
 
   /**
@@ -140,14 +154,16 @@ export class Engine {
   async step(): Promise<StepReport> {
     const reports = new Map(this.#settled.map((step) => [step.id, step]));
     this.#settled = [];
-    const work = this.#scheduler.schedule((besideTexts) =>
-      this.#pace.rowsWithin(besideTexts ? promptTimeBesideTextsMs : promptTimeMs),
+    const work = this.#scheduler.schedule(
+      (besideTexts) => this.#pace.rowsWithin(besideTexts ? promptTimeBesideTextsMs : promptTimeMs),
+      (texts, mostRows) => this.#speculator.draft(texts, mostRows),
     );
     if (work.length === 0) return { jobs: [...reports.values()], promptTokens: 0, drawnTokens: 0, load: this.load };
     const { batch, targets } = layOut(work);
     const start = performance.now();
     const logits = await this.#backend.forward(batch);
-    this.#pace.observe(batch.tokens.length, performance.now() - start);
+    const durationMs = performance.now() - start;
+    this.#pace.observe(batch.tokens.length, durationMs);
     let promptTokens = 0;
     for (const { sequence, from, count } of work) {
       promptTokens += Math.max(0, Math.min(from + count, sequence.promptLength) - from);
@@ -159,13 +175,15 @@ export class Engine {
       if (this.#consume(target, row, reports)) drawnTokens++;
     });
     this.#scheduler.commit(work);
+    if (work.every(({ count }) => count === 1)) this.#speculator.observe(batch.tokens.length, durationMs);
     return { jobs: [...reports.values()], promptTokens, drawnTokens, load: this.load };
   }
 
   /** Uses one row of logits; true when a token was drawn from it. */
-  #consume({ sequence, position }: LogitsTarget, logits: Float32Array, reports: Map<string, JobStep>): boolean {
+  #consume({ sequence, position, token }: LogitsTarget, logits: Float32Array, reports: Map<string, JobStep>): boolean {
     const owner = this.#owners.get(sequence);
-    if (owner === undefined) return false;
+    // A drafted token that was not drawn ends the draft: what was computed behind it is of another text.
+    if (owner === undefined || sequence.tokens[position] !== token) return false;
     const { job, candidate } = owner;
     try {
       if (position + 1 < sequence.tokens.length) {

@@ -6,4 +6,5 @@ export { UnrunnableJobError } from './engine-job.ts';
 export type { FairItem } from './fair-queue.ts';
 export { FairQueue } from './fair-queue.ts';
 export type { SchedulerLimits } from './scheduler.ts';
+export type { SpeculationCounts, SpeculationMode } from './speculation/speculator.ts';
 export { TextStream } from './text-stream.ts';

@@ -98,7 +98,7 @@ describe('Scheduler', () => {
     expect(young.state).toBe('waiting');
     expect(young.computed).toBe(0);
     scheduler.remove(old);
-    expect(scheduler.schedule()).toEqual([{ sequence: young, from: 0, count: young.tokens.length }]);
+    expect(scheduler.schedule()).toEqual([{ sequence: young, from: 0, count: young.tokens.length, draft: [] }]);
   });
 
   it('asks for prompt logits in bounded portions and, after a preemption, only for those still lacking', () => {

@@ -18,12 +18,17 @@ export interface SchedulerLimits {
   promptLogitsPerStep: number;
 }
 
-/** Compute the tokens [from, from + count) of a sequence. */
+/** Compute the tokens [from, from + count) of a sequence, and behind its last one those of the draft. */
 export interface Work {
   readonly sequence: Sequence;
   readonly from: number;
   readonly count: number;
+  /** Guesses at its next tokens; empty unless the work ends with its last. */
+  readonly draft: readonly number[];
 }
+
+/** Guesses for texts that compute their last token, so many tokens at most. */
+export type Drafter = (texts: readonly Sequence[], mostRows: number) => ReadonlyMap<Sequence, readonly number[]>;
 
 interface Budget {
   rows: number;
@@ -81,22 +86,28 @@ export class Scheduler {
   /**
    * The next step's work; empty only when nothing is left to do.
    * @param mostPromptRows most rows of prompts, asked with whether texts are running beside them: keeps the step short
+   * @param drafter asked when the step holds nothing but texts
    */
-  schedule(mostPromptRows: (besideTexts: boolean) => number = () => Number.POSITIVE_INFINITY): Work[] {
+  schedule(
+    mostPromptRows: (besideTexts: boolean) => number = () => Number.POSITIVE_INFINITY,
+    drafter: Drafter = () => new Map(),
+  ): Work[] {
     const work: Work[] = [];
     const budget: Budget = { rows: this.#limits.stepTokenBudget, promptLogits: this.#limits.promptLogitsPerStep };
     this.#continueTexts(work, budget);
+    const texts = work.length;
     budget.rows = Math.min(budget.rows, mostPromptRows(work.length > 0));
     this.#continuePrompts(work, budget);
     this.#admit(work, budget);
-    return work;
+    return work.length === texts && texts > 0 ? this.#addDrafts(work, drafter) : work;
   }
 
   /** To be called once the work has been computed. */
   commit(work: readonly Work[]): void {
-    for (const { sequence, from, count } of work) {
+    for (const { sequence, from, count, draft } of work) {
       if (sequence.state !== 'running') continue;
-      sequence.computed = from + count;
+      // Of a draft, as much as was drawn.
+      sequence.computed = Math.min(from + count + draft.length, Math.max(from + count, sequence.tokens.length - 1));
       this.#publish(sequence, from);
       if (sequence.logitsFrom >= sequence.computed) continue;
       sequence.logitsFrom = sequence.computed < sequence.promptLength ? sequence.computed : Number.POSITIVE_INFINITY;
@@ -168,7 +179,27 @@ export class Scheduler {
     }
     if (count <= 0) return;
     budget.rows -= count;
-    work.push({ sequence, from: sequence.computed, count });
+    work.push({ sequence, from: sequence.computed, count, draft: [] });
+  }
+
+  #addDrafts(work: readonly Work[], drafter: Drafter): Work[] {
+    const texts = work.map((one) => one.sequence);
+    const drafts = drafter(texts, this.#limits.stepTokenBudget - texts.length);
+    return work.map((one) => {
+      const wanted = drafts.get(one.sequence) ?? [];
+      return wanted.length === 0
+        ? one
+        : { ...one, draft: wanted.slice(0, this.#roomForDraft(one.sequence, wanted.length)) };
+    });
+  }
+
+  /** How many positions behind its last token a sequence can have; takes blocks only if that preempts nobody. */
+  #roomForDraft(sequence: Sequence, wanted: number): number {
+    const needed = this.#blocks.blocksFor(sequence.tokens.length + wanted) - sequence.blocks.length;
+    if (needed > 0 && needed + this.#running.length <= this.#blocks.freeCount) {
+      sequence.blocks.push(...this.#blocks.allocate(needed));
+    }
+    return Math.min(wanted, sequence.blocks.length * this.#blocks.blockSize - sequence.tokens.length);
   }
 
   /** Makes sure the sequence has a block for its last token; false when it had to be preempted itself. */

@@ -25,8 +25,17 @@ export class Sequence {
   /** Made by the scheduler for a sequence with a scope. */
   prefixKeys: PrefixKeys | undefined;
 
+  /** Tokens it will have at most. */
+  readonly mostTokens: number;
+
   /** @param drawn tokens drawn by an earlier run, to be continued */
-  constructor(prompt: readonly number[], drawn: readonly number[] = [], logitsFrom = Number.POSITIVE_INFINITY) {
+  constructor(
+    prompt: readonly number[],
+    drawn: readonly number[] = [],
+    logitsFrom = Number.POSITIVE_INFINITY,
+    mostTokens = Number.POSITIVE_INFINITY,
+  ) {
+    this.mostTokens = mostTokens;
     this.tokens = [...prompt, ...drawn];
     this.promptLength = prompt.length;
     this.logitsFrom = logitsFrom;

@@ -8,6 +8,7 @@ it('is all that the settings say of the engine', () => {
     INKWELL_THREADS: '3',
     INKWELL_QUANTIZATION: 'none',
     INKWELL_WIDE_VECTORS: 'off',
+    INKWELL_SPECULATION: 'off',
     INKWELL_NULL_PACE_MS: '7',
   });
   expect(engineConfigOf(settings, '/model', '/cache')).toEqual({
@@ -17,6 +18,7 @@ it('is all that the settings say of the engine', () => {
     quantization: 'none',
     cacheDirectory: '/cache',
     wideVectors: false,
+    speculation: 'off',
     nullPaceMs: 7,
     maxSequences: 32,
   });

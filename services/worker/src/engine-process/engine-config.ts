@@ -7,7 +7,12 @@ const maxSequences = 32;
 
 type EngineSettings = Pick<
   ServiceConfig,
-  'INKWELL_BACKEND' | 'INKWELL_THREADS' | 'INKWELL_QUANTIZATION' | 'INKWELL_WIDE_VECTORS' | 'INKWELL_NULL_PACE_MS'
+  | 'INKWELL_BACKEND'
+  | 'INKWELL_THREADS'
+  | 'INKWELL_QUANTIZATION'
+  | 'INKWELL_WIDE_VECTORS'
+  | 'INKWELL_SPECULATION'
+  | 'INKWELL_NULL_PACE_MS'
 >;
 
 /** @param cacheDirectory where quantised weights are kept for the next start; left out, nowhere */
@@ -19,6 +24,7 @@ export function engineConfigOf(settings: EngineSettings, modelDir: string, cache
     quantization: settings.INKWELL_QUANTIZATION,
     cacheDirectory,
     wideVectors: settings.INKWELL_WIDE_VECTORS === 'auto',
+    speculation: settings.INKWELL_SPECULATION,
     nullPaceMs: settings.INKWELL_NULL_PACE_MS,
     maxSequences,
   };

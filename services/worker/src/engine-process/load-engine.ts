@@ -48,5 +48,5 @@ export async function loadEngine(config: EngineConfig, onPercent: (percent: numb
     ...(config.wideVectors !== undefined && { wideVectors: config.wideVectors }),
     ...(config.blockCount !== undefined && { blockCount: config.blockCount }),
   });
-  return { engine: new Engine(backend, tokenizer, limits), info: backend.info };
+  return { engine: new Engine(backend, tokenizer, limits, config.speculation), info: backend.info };
 }

@@ -22,6 +22,8 @@ export interface EngineConfig {
   cacheDirectory?: string;
   /** False keeps kernels at 128-bit vectors. */
   wideVectors?: boolean;
+  /** Whether guesses at next tokens are computed along, where it pays; left out, not. Changes no token. */
+  speculation?: 'auto' | 'off';
   /** Milliseconds a step of the null backend takes. */
   nullPaceMs: number;
   /** KV blocks; left out, the backend's choice. */
