@@ -119,7 +119,13 @@ async function accounts(): Promise<string> {
   await ask('/api/auth/logout', { method: 'POST', headers: { cookie } });
   await ask('/api/auth/logout', { method: 'POST', headers: { cookie, 'x-csrf-token': csrf } });
   await ask('/api/auth/me', { headers: { cookie } });
-  return token(user, 'second');
+  const access = await token(user, 'second');
+  const next = credentials.plant('next password', 'n3xt-c4n4ry-pa55phrase');
+  const change = (current_password: string) =>
+    ask('/api/auth/password', { with: access, body: { current_password, new_password: next } });
+  expect((await change(wrongPassword)).status).toBe(401);
+  expect((await change(password)).status).toBe(204);
+  return access;
 }
 
 /** Signs in, refreshes, and brings the spent token back; then signs in again. */

@@ -22,6 +22,7 @@ export const auditActions = {
   'auth.registered': before('A user registered, or was refused.'),
   'auth.login': before('A user signed in, or was refused.'),
   'auth.linked': before('An account was joined with the same person’s account elsewhere.'),
+  'auth.password_changed': before('A user changed their password, or was refused.'),
   'auth.logout': before('A user signed out.'),
   'auth.refreshed': before('A session was refreshed.'),
   'auth.reuse_detected': before('A spent refresh token was shown again; its family was revoked.'),

@@ -6,6 +6,7 @@ function written(write: (log: ReturnType<typeof createLog>) => void): Record<str
   const lines: string[] = [];
   write(createLog({ level: 'trace', name: 'test', to: { write: (line) => void lines.push(line) } }));
   expect(lines).toHaveLength(1);
+  for (const breaking of ['\n', '\r', '\u001b']) expect(lines[0]!.trimEnd()).not.toContain(breaking);
   return JSON.parse(lines[0]!) as Record<string, unknown>;
 }
 
@@ -22,6 +23,12 @@ it('holds of an error what broke, through its causes, and nothing a driver hung 
     cause: { type: 'Error', message: 'connection lost', code: 'ECONNRESET', stack: expect.any(String) },
   });
   expect(JSON.stringify(line)).not.toContain('secret');
+});
+
+it('is one line, whatever is in it', () => {
+  const text = 'a\n{"level":50,"msg":"forged"}\r\n\u2028b\u001b[2J';
+  const line = written((log) => log.info({ requestId: text }, text));
+  expect([line.requestId, line.msg]).toEqual([text, text]);
 });
 
 it('holds nothing of what was thrown instead of an error', () => {

@@ -165,6 +165,13 @@ export async function endSession(gateway: GatewayContext, sessionId: string): Pr
   return revoked;
 }
 
+/** Ends every session a person has but one. */
+export async function endOtherSessions(gateway: GatewayContext, userId: string, kept: string | null): Promise<void> {
+  for (const { id } of await gateway.ports.sessionStore.listLive(userId, gateway.clock.now())) {
+    if (id !== kept) await endSession(gateway, id);
+  }
+}
+
 /** Ends every session a person has. */
 export async function endAllSessions(gateway: GatewayContext, userId: string): Promise<void> {
   const { clock, config, identity, ports } = gateway;

@@ -1,5 +1,6 @@
 /** What stands between the network and the API: names, origins, encryption, compression and the headers of every answer. */
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EdgeConfig } from '../http/edge-config.ts';
@@ -200,6 +201,7 @@ describe('every answer', () => {
     for (const path of ['/version', '/v1/models', '/nowhere']) {
       const { headers } = await raw(rig, path);
       expect(headers).toMatchObject({
+        'cache-control': 'no-store',
         'content-security-policy': expect.stringContaining("default-src 'none'"),
         'cross-origin-opener-policy': 'same-origin',
         'cross-origin-resource-policy': 'same-origin',
@@ -214,6 +216,56 @@ describe('every answer', () => {
         'x-xss-protection': '0',
       });
       expect(headers['x-powered-by']).toBeUndefined();
+    }
+  });
+});
+
+describe('a message on the wire', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await startRig();
+  });
+  afterAll(() => rig.close());
+
+  /** What comes back for these bytes, until the other end closes. */
+  async function answerTo(bytes: string): Promise<string> {
+    const { hostname, port } = new URL(rig.url);
+    const socket = connect(Number(port), hostname);
+    socket.end(bytes);
+    let text = '';
+    for await (const chunk of socket) text += chunk;
+    return text;
+  }
+
+  const smuggled = 'GET /version HTTP/1.1\r\nhost: x\r\n\r\n';
+  const head = 'POST /v1/jobs HTTP/1.1\r\nhost: x\r\nconnection: close\r\n';
+
+  it.each([
+    ['a length and chunks', `${head}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n${smuggled}`],
+    ['two lengths', `${head}content-length: 0\r\ncontent-length: ${smuggled.length}\r\n\r\n${smuggled}`],
+    ['a coding that hides the chunks', `${head}transfer-encoding: x, chunked, identity\r\n\r\n0\r\n\r\n${smuggled}`],
+    ['a chunk length that is none', `${head}transfer-encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n${smuggled}`],
+    ['a space before the colon', `${head}content-length : 5\r\n\r\nhello${smuggled}`],
+    ['a line that goes on in the next', `${head}x-header: a\r\n content-length: 5\r\n\r\n${smuggled}`],
+  ])('with %s is no two messages: no second answer ever comes', async (_, bytes) => {
+    const answer = await answerTo(bytes);
+    expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+    expect(answer.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+  });
+
+  it('asking to be echoed is not', async () => {
+    for (const path of ['/version', '/v1/jobs', '/nowhere']) {
+      const { status, body } = await raw(rig, path, { 'x-secret': 'mirror' }, 'TRACE');
+      expect([404, 405]).toContain(status);
+      expect(body.toString()).not.toContain('mirror');
+    }
+  });
+
+  it('with a key in its address has none', async () => {
+    for (const name of ['key', 'api_key', 'access_token', 'token', 'x-api-key']) {
+      const path = `/v1/models?${name}=${rig.key}`;
+      expect((await raw(rig, path)).status).toBe(401);
+      expect((await raw(rig, path, { 'x-api-key': rig.key })).status).toBe(400);
     }
   });
 });

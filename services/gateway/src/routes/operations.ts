@@ -5,6 +5,7 @@ import { exportAudit } from './audit/export-audit.ts';
 import { listAudit } from './audit/list-audit.ts';
 import { verifyAudit } from './audit/verify-audit.ts';
 import { createBrowserSession, getBrowserSession } from './auth/browser-session.ts';
+import { changePassword } from './auth/change-password.ts';
 import { githubCallback, githubLogin } from './auth/github.ts';
 import { login } from './auth/login.ts';
 import { logout } from './auth/logout.ts';
@@ -66,6 +67,7 @@ export const operations: readonly Operation[] = [
   refresh,
   logout,
   me,
+  changePassword,
   token,
   createBrowserSession,
   getBrowserSession,

@@ -18,6 +18,9 @@ export const emailSchema = z
   .max(254)
   .transform((text) => text.toLowerCase());
 
+/** A password to be taken on. */
+const newPassword = z.string().min(8, 'must have at least 8 characters').max(128, 'must have at most 128 characters');
+
 export const registrationSchema = z
   .strictObject({
     username: z
@@ -27,9 +30,13 @@ export const registrationSchema = z
       })
       .transform((text) => text.toLowerCase()),
     email: emailSchema.optional(),
-    password: z.string().min(8, 'must have at least 8 characters').max(128, 'must have at most 128 characters'),
+    password: newPassword,
   })
   .meta({ id: 'Registration' });
+
+export const passwordChangeSchema = z
+  .strictObject({ current_password: givenPassword, new_password: newPassword })
+  .meta({ id: 'PasswordChange' });
 
 export const loginSchema = z
   .strictObject({

@@ -28,6 +28,7 @@ export {
   callerSchema,
   githubCallbackQuerySchema,
   loginSchema,
+  passwordChangeSchema,
   refreshSchema,
   registrationSchema,
   sessionIdSchema,

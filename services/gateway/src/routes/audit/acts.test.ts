@@ -230,6 +230,31 @@ describe('sessions', () => {
   });
 });
 
+describe('a password', () => {
+  it('is changed once, or refused once, and the session a browser leaves behind is told of', async () => {
+    const { id } = await registerPerson(rig, 'dana');
+    const { access_token } = await signIn(rig, 'dana');
+    const change = async (current_password: string) => {
+      const sent = named();
+      const body = { current_password, new_password: 'another horse, another battery' };
+      await withToken(rig, access_token, '/api/auth/password', { body, headers: sent.headers });
+      return sent;
+    };
+    const about = { action: 'auth.password_changed', resource: `user/${id}`, tenant: id };
+    await only(await change('wrong'), { outcome: 'refused', reason: 'invalid_credentials', ...about });
+    await only(await change(password), { outcome: 'allowed', who: `user ${id}`, ...about });
+    const user = { username: 'dana', password: 'another horse, another battery' };
+    const opened = await open('/api/auth/session', user, named());
+    const cookie = opened.headers.getSetCookie()[0]!.split(';')[0]!;
+    const again = named();
+    await open('/api/auth/session', user, { ...again, headers: { ...again.headers, cookie } });
+    expect((await told(again)).map(({ action, who }) => [action, who])).toEqual([
+      ['auth.session_revoked', `user ${id}`],
+      ['auth.login', `user ${id}`],
+    ]);
+  });
+});
+
 describe('keys', () => {
   const make = async (body: object = {}) => {
     const made = await rig.request('/api/keys', { body: { name: 'one', tenant: 'dora', ...body } });

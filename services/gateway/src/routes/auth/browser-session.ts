@@ -1,11 +1,26 @@
 import { InkwellError } from '@inkwell/contracts';
 import { browserSessionSchema, loginSchema } from '@inkwell/contracts/http';
-import { csrfToken } from '@inkwell/identity';
+import { csrfToken, readSessionSecret, sameText } from '@inkwell/identity';
+import { audited } from '../../audit/audit.ts';
 import { checkPassword } from '../../auth/check-password.ts';
-import { signInWithCookie } from '../../auth/sign-in.ts';
+import { readSessionCookie } from '../../auth/session-cookie.ts';
+import { endSession, signInWithCookie } from '../../auth/sign-in.ts';
+import type { GatewayContext } from '../../context.ts';
 import { toMeResource } from '../../delivery/user-resource.ts';
 import { clientAddress } from '../../http/client-address.ts';
-import { defineOperation, json, jsonAnswer } from '../../operation.ts';
+import { type Call, defineOperation, json, jsonAnswer } from '../../operation.ts';
+
+/** A browser has one session: the one it still comes with ends when it signs in anew. */
+async function endFormerSession(gateway: GatewayContext, call: Call): Promise<void> {
+  const { config, identity, ports } = gateway;
+  const held = readSessionSecret(identity.keyring, 'browser', readSessionCookie(call.request, config) ?? '');
+  const session = held && (await ports.sessionStore.get(held.sessionId));
+  if (!held || !session || session.revokedAt !== null || !sameText(session.secretHash, held.secretHash)) return;
+  const { id, userId } = session;
+  const actor = { kind: 'user', id: userId } as const;
+  const act = { action: 'auth.session_revoked', actor, resource: `session/${id}`, once: id } as const;
+  await audited(gateway, call, act, () => endSession(gateway, id));
+}
 
 /** `POST /api/auth/session`: signs the console in. JSON only, so that no form of another site can do it. */
 export const createBrowserSession = defineOperation({
@@ -23,6 +38,7 @@ export const createBrowserSession = defineOperation({
     const { body, request } = call;
     const ip = clientAddress(request, gateway.config.trustedProxies);
     const user = await checkPassword(gateway, body.username, body.password, ip);
+    await endFormerSession(gateway, call);
     return signInWithCookie(gateway, { user, method: 'password', by: call });
   },
 });

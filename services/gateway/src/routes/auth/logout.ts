@@ -18,7 +18,10 @@ export const logout = defineOperation({
     call.outliveRevocation();
     const act = { action: 'auth.logout', resource: `session/${id}`, once: id } as const;
     await audited(gateway, call, act, () => endSession(gateway, id));
-    const cookies = caller.kind === 'session' ? [sessionCookie(gateway.config, '')] : undefined;
-    return { status: 204, cookies, contentType: 'application/json', body: '' };
+    const answer = { status: 204, contentType: 'application/json', body: '' };
+    if (caller.kind !== 'session') return answer;
+    // What the console kept in the browser goes as well.
+    const headers = { 'clear-site-data': '"cache", "cookies", "storage"' };
+    return { ...answer, headers, cookies: [sessionCookie(gateway.config, '')] };
   },
 });
