@@ -28,6 +28,7 @@ export type Bounds = Pick<GatewayConfig, 'dependencyTimeoutMs' | 'dependencyRest
 
 const everyPort: Record<keyof GatewayPorts, true> = {
   jobStore: true,
+  jobSteps: true,
   resultStream: true,
   lease: true,
   jobBus: true,

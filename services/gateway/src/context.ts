@@ -10,6 +10,7 @@ import type {
   FactLog,
   IdempotencyStore,
   JobBus,
+  JobSteps,
   JobStore,
   KeyStore,
   Lease,
@@ -27,12 +28,12 @@ import type { Identity } from './auth/identity.ts';
 import type { Dependency } from './bounded-ports.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Readers } from './delivery/readers.ts';
-import type { Caution } from './jobs/caution.ts';
 import type { ResponseCache } from './jobs/response-cache.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
 export interface GatewayPorts {
   jobStore: JobStore;
+  jobSteps: JobSteps;
   resultStream: ResultStream;
   lease: Lease;
   jobBus: JobBus;
@@ -84,7 +85,6 @@ export interface GatewayContext {
   readonly openApi: () => object;
   readonly lifecycle: Lifecycle;
   readonly readers: Readers;
-  readonly caution: Caution;
   readonly responseCache: ResponseCache;
   /** The rules in force at this moment. */
   readonly policy: () => ContentPolicy;

@@ -3,6 +3,7 @@ import type { DependencyPlan } from './bounded-ports.ts';
 
 const inRedis = [
   'jobStore',
+  'jobSteps',
   'resultStream',
   'lease',
   'idempotencyStore',

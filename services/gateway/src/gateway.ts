@@ -17,7 +17,6 @@ import { type GatewayConfig, resolveConfig } from './config.ts';
 import type { GatewayContext, GatewayPorts, ServedModel, WorkerStats } from './context.ts';
 import { Readers } from './delivery/readers.ts';
 import { embeddedDependencies } from './dependency-plans.ts';
-import { Caution } from './jobs/caution.ts';
 import { ResponseCache } from './jobs/response-cache.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { reportFallback } from './limits/report-fallback.ts';
@@ -109,7 +108,6 @@ function toContext(options: GatewayOptions): GatewayContext {
     },
     lifecycle: createLifecycle(),
     readers: new Readers(),
-    caution: new Caution(options.clock),
     responseCache: new ResponseCache(options.clock, config.responseCacheBytes),
     policy: options.policy ?? defaultPolicy(),
     trail: new FactTrail(bounded.ports.factLog, options.log),

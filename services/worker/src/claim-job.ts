@@ -1,6 +1,6 @@
 /**
- * Takes a delivered job into our hands: lease, story so far, deadline, then the started event. Answers whether the engine is to run it now;
- * in every other case the delivery has been settled here. Safe to repeat after a death at any point.
+ * Takes a delivered job into our hands: lease, story so far, deadline, then the started event. What is not to run has its delivery settled
+ * here. Safe to repeat after a death at any point.
  */
 import {
   InkwellError,
@@ -11,6 +11,7 @@ import {
   type JobRecord,
 } from '@inkwell/contracts';
 import type { WorkerContext } from './context.ts';
+import { fetchRecord, settleUnknown } from './find-jobs.ts';
 import { finishJob, recordOutcome, settleEnded } from './finish-job.ts';
 import type { JobRun } from './job-run.ts';
 import { persist } from './persist.ts';
@@ -53,41 +54,86 @@ export function isLate(run: JobRun, now: number): boolean {
   return run.record.deadlineAt !== null && run.record.deadlineAt <= now;
 }
 
-/** @returns true when the job is ours and is to run: `writeStart` comes next */
-export async function claimJob(context: WorkerContext, writer: StoryWriter, run: JobRun): Promise<boolean> {
-  const { ports, limits, workerId } = context;
-  if (isTerminal(run.record.state)) {
-    await settleEnded(context, run.record, run.delivery, deadLetterReasonOf(run.record));
-    return false;
-  }
-  const taken = await persist(context, 'acquire', () => ports.lease.acquire(run.key, workerId, limits.leaseTtlMs));
-  if (taken === 'held') {
-    const delayMs = Math.min(longestHeldRetryMs, limits.leaseTtlMs);
-    await persist(context, 'retry', () => run.delivery.retry('the lease is held', delayMs));
-    return false;
-  }
-  run.fence = taken.fence;
-  const [story, record] = await Promise.all([
-    readStory(context, run.key),
-    persist(context, 'get', () => ports.jobStore.get(run.key)),
-  ]);
-  run.record = record ?? run.record;
+/** `start`: ours, and `writeStart` comes next. `started`: ours, and that is on record already. `settled`: nothing more is to be done. */
+export type Claim = 'start' | 'started' | 'settled';
+
+export async function claimJob(context: WorkerContext, writer: StoryWriter, run: JobRun): Promise<Claim> {
+  const claim = run.hasRecord || messageIsLate(context, run) ? await take(context, run) : await begin(context, run);
+  if (claim !== 'taken') return claim;
+  const story = await readStory(context, run.key);
   adopt(run, story);
   const last = story.at(-1);
   if (last !== undefined && isTerminalEvent(last)) {
     await recordOutcome(context, run, last.outcome);
-    return false;
+    return 'settled';
   }
   if (isLate(run, context.clock.now())) {
     await finishJob(context, writer, run, { state: 'expired', error: new InkwellError('deadline_exceeded').toBody() });
-    return false;
+    return 'settled';
   }
-  if (fruitlessAttempts(story) >= limits.maxFruitlessAttempts) {
-    const deadLetterReason = `${limits.maxFruitlessAttempts} attempts in a row ended without progress`;
+  if (fruitlessAttempts(story) >= context.limits.maxFruitlessAttempts) {
+    const deadLetterReason = `${context.limits.maxFruitlessAttempts} attempts in a row ended without progress`;
     await giveUp(context, writer, run, deadLetterReason);
-    return false;
+    return 'settled';
   }
-  return true;
+  return 'start';
+}
+
+/** In one step, which also starts a job of which nothing has been told yet. */
+async function begin(context: WorkerContext, run: JobRun): Promise<'taken' | 'started' | 'settled'> {
+  const { ports, limits, workerId, clock, metrics } = context;
+  const start = { at: clock.now(), worker: workerId };
+  const begun = await persist(context, 'begin', () =>
+    ports.jobSteps.begin(run.key, workerId, limits.leaseTtlMs, start),
+  );
+  switch (begun.outcome) {
+    case 'unknown':
+      await settleUnknown(context, run.delivery);
+      return 'settled';
+    case 'held':
+      return comeBack(context, run);
+    case 'ended':
+      return settleOver(context, run, begun.record);
+    case 'taken':
+      run.fence = begun.fence;
+      run.record = begun.record;
+      if (!begun.started) return 'taken';
+      run.seq = 2;
+      metrics.queueTime.observe((start.at - run.record.createdAt) / 1000);
+      return 'started';
+  }
+}
+
+/** The lease alone, then what is to be known under it. */
+async function take(context: WorkerContext, run: JobRun): Promise<'taken' | 'settled'> {
+  const { ports, limits, workerId } = context;
+  if (!run.hasRecord) {
+    const record = await fetchRecord(context, run.delivery);
+    if (record === undefined) return 'settled';
+    run.record = record;
+  }
+  if (isTerminal(run.record.state)) return settleOver(context, run, run.record);
+  const taken = await persist(context, 'acquire', () => ports.lease.acquire(run.key, workerId, limits.leaseTtlMs));
+  if (taken === 'held') return comeBack(context, run);
+  run.fence = taken.fence;
+  run.record = (await persist(context, 'get', () => ports.jobStore.get(run.key))) ?? run.record;
+  return 'taken';
+}
+
+async function comeBack({ limits, ...context }: WorkerContext, run: JobRun): Promise<'settled'> {
+  const delayMs = Math.min(longestHeldRetryMs, limits.leaseTtlMs);
+  await persist(context, 'retry', () => run.delivery.retry('the lease is held', delayMs));
+  return 'settled';
+}
+
+async function settleOver(context: WorkerContext, run: JobRun, record: JobRecord): Promise<'settled'> {
+  await settleEnded(context, record, run.delivery, deadLetterReasonOf(record));
+  return 'settled';
+}
+
+function messageIsLate({ clock }: WorkerContext, { delivery }: JobRun): boolean {
+  const { deadlineAt } = delivery.message;
+  return deadlineAt !== null && deadlineAt <= clock.now();
 }
 
 /** A job fails only by being given up; who gave it up may have died before its message was among the dead letters. */
@@ -115,7 +161,7 @@ export async function writeStart(
   const now = context.clock.now();
   if (run.record.startedAt === null) metrics.queueTime.observe((now - run.record.createdAt) / 1000);
   const patch = { attempts: run.record.attempts + 1, startedAt: run.record.startedAt ?? now };
-  run.record = { ...run.record, ...patch };
+  run.record = { ...run.record, ...patch, state: 'in_progress' };
   const [moved, written] = await Promise.all([
     persist(context, 'transition', () =>
       ports.jobStore.transition(run.key, ['queued', 'in_progress'], 'in_progress', patch, run.fence),

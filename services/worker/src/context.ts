@@ -1,10 +1,11 @@
 /** What every part of the worker may use. Built once by `createWorker`; nothing here is global. */
 import type { Logger, Metrics } from '@inkwell/observability';
-import type { Clock, FactLog, JobBus, JobStore, Lease, RateLimiter, ResultStream } from '@inkwell/ports';
+import type { Clock, FactLog, JobBus, JobSteps, JobStore, Lease, RateLimiter, ResultStream } from '@inkwell/ports';
 
 export interface WorkerPorts {
   jobBus: JobBus;
   jobStore: JobStore;
+  jobSteps: JobSteps;
   resultStream: ResultStream;
   lease: Lease;
   factLog: FactLog;

@@ -6,9 +6,11 @@ import {
   type JobKey,
   type JobRecord,
   readFact,
+  toJobMessage,
 } from '@inkwell/contracts';
 import { TextStream } from '@inkwell/engine';
 import { loadTokenizer } from '@inkwell/gpt2';
+import type { Limit } from '@inkwell/ports';
 import { describe, expect, it } from 'vitest';
 import { Bench, bytesOf, specOf } from './testing/bench.ts';
 import { crashingPorts, type PortCall } from './testing/crashing-ports.ts';
@@ -205,25 +207,35 @@ describe('a worker that dies', () => {
     [`before ${name}`, (call: PortCall, moment: string) => moment === 'before' && call.name === name] as const;
   const holds = (type: RegExp) => (call: PortCall) =>
     (call.arguments[3] as { type: string }[]).some((event) => type.test(event.type));
+  const limit: Limit = { name: 'key:1:tokens', unit: 'tokens', window: 'month', amount: 1_000_000 };
+  /** How the job came to the worker that dies: new, with tokens reserved, or left behind by another. */
   const windows = [
-    after('acquire'),
-    before('transition'),
-    after('append', holds(/started/), ' of the start'),
-    after('append', holds(/delta/), ' of the first text'),
-    after('append', holds(/completed/), ' of the end'),
-    after('transition', (call) => call.arguments[2] === 'completed', ' of the end'),
-    before('publish'),
-    after('publish', () => true, ' of the end as a fact'),
-    before('ack'),
-    after('ack'),
-  ];
+    ['new', ...after('begin')],
+    ['new', ...after('append', holds(/delta/), ' of the first text')],
+    ['new', ...before('finish')],
+    ['new', ...after('finish')],
+    ['new', ...before('publish')],
+    ['new', ...after('publish', () => true, ' of the end as a fact')],
+    ['new', ...before('ack')],
+    ['new', ...after('ack')],
+    ['reserved', ...after('append', holds(/completed/), ' of the end')],
+    ['reserved', ...after('transition', (call) => call.arguments[2] === 'completed', ' of the end')],
+    ['left behind', ...after('begin')],
+    ['left behind', ...before('transition')],
+    ['left behind', ...after('append', holds(/started/), ' of the start')],
+  ] as const;
 
-  it.each(windows)('%s: the next worker repairs it, with one end and the same text', async (_, dies) => {
+  it.each(windows)('%s, %s: the next worker repairs it, with one end and the same text', async (how, _, dies) => {
     await using bench = await Bench.open();
     const spec = { maxTokens: 10, n: 2 };
     const { ports, crashed } = crashingPorts(bench.ports, dies);
     const dying = await bench.startWorker({ ports });
-    const job = await bench.submit({ spec });
+    const job = await bench.accept({ spec, ...(how === 'reserved' && { limit }) });
+    if (how === 'left behind') {
+      await bench.store.jobSteps.begin(job.key, 'dead', 60_000, { at: Date.now(), worker: 'dead' });
+      await bench.store.lease.release(job.key, 1);
+    }
+    await bench.store.jobBus.publish(toJobMessage(job));
     await crashed;
     await dying.stop();
     await bench.restartStore();

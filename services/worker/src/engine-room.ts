@@ -3,6 +3,7 @@
  * exactly in the next engine. Who showed no progress before a crash is a suspect: suspects run alone, one after the other, until they show
  * progress, so a job that kills engines is found by its own crashes and the innocent beside it are never blamed twice in a row.
  */
+import type { JobMessage } from '@inkwell/contracts';
 import type { EngineLoad, JobStep } from '@inkwell/engine';
 import type { ModelBackendInfo } from '@inkwell/ports';
 import type { FromEngine, ToEngine } from './engine-process/protocol.ts';
@@ -64,8 +65,9 @@ export class EngineRoom {
 
   /** What a job needs to begin or go on. Before the first engine is ready only its sequences are known. */
   needOf(run: JobRun): Need {
-    const { prompts, n, bestOf } = run.record.spec;
     const blockSize = this.#info?.blockSize ?? Number.POSITIVE_INFINITY;
+    if (!run.hasRecord) return needOfMessage(run.delivery.message, blockSize);
+    const { prompts, n, bestOf } = run.record.spec;
     let blocks = 0;
     prompts.forEach((prompt, promptIndex) => {
       for (let i = 0; i < bestOf; i++) {
@@ -205,6 +207,11 @@ export class EngineRoom {
     if (guest.submission !== null) this.#submissions.delete(guest.submission);
     guest.submission = null;
   }
+}
+
+/** Of a job that hasn't begun, whose record nobody has read: at most one block too many for each sequence. */
+function needOfMessage({ sequences = 1, promptTokens, costTokens }: JobMessage, blockSize: number): Need {
+  return { sequences, blocks: Math.ceil((promptTokens ?? costTokens) / blockSize) + sequences };
 }
 
 /** Sequences that have not ended: with candidates to compare all of them, till the end. */

@@ -11,13 +11,16 @@ const retryMs = 500;
 
 /** The record of a delivered job. Undefined, and the delivery is settled, when there is none. */
 export async function fetchRecord(context: WorkerContext, delivery: Delivery): Promise<JobRecord | undefined> {
-  const { key, createdAt } = delivery.message;
-  const record = await persist(context, 'get', () => context.ports.jobStore.get(key));
-  if (record !== undefined) return record;
-  const removed = context.clock.now() - createdAt > settlingMs;
+  const record = await persist(context, 'get', () => context.ports.jobStore.get(delivery.message.key));
+  if (record === undefined) await settleUnknown(context, delivery);
+  return record;
+}
+
+/** A job without a record has been removed, or its record cannot be seen yet. */
+export async function settleUnknown(context: WorkerContext, delivery: Delivery): Promise<void> {
+  const removed = context.clock.now() - delivery.message.createdAt > settlingMs;
   if (removed) await persist(context, 'ack', () => delivery.ack());
   else await persist(context, 'retry', () => delivery.retry('its record is not visible yet', retryMs));
-  return undefined;
 }
 
 /** Publishes jobs that were accepted by a process that died before it could. Publishing one that waits changes nothing. */

@@ -1,6 +1,6 @@
 /**
- * How a job leaves this worker. The order is always: terminal event appended, reservation settled, record moved, its end published as a fact,
- * delivery settled; each step may be repeated, so a death between any two is repaired by the redelivery. Whoever finds the story taken over by
+ * How a job leaves this worker. The order is always: terminal event appended, reservation settled, record moved (all in one step where
+ * nothing is reserved), its end published as a fact, delivery settled; each step may be repeated, so a death between any two is repaired by the redelivery. Whoever finds the story taken over by
  * another writer writes nothing more.
  */
 import {
@@ -18,7 +18,7 @@ import { settleJob } from '@inkwell/limits';
 import type { Delivery } from '@inkwell/ports';
 import type { WorkerContext } from './context.ts';
 import { endFacts } from './end-facts.ts';
-import type { JobRun } from './job-run.ts';
+import type { JobRun, WriteResult } from './job-run.ts';
 import { persist } from './persist.ts';
 import { type StoryWriter, takePending } from './story-writer.ts';
 
@@ -49,18 +49,51 @@ export async function finishJob(
 ): Promise<void> {
   run.phase = 'ending';
   let outcome: JobOutcome | undefined;
-  const written = await writer.write(run, () => {
+  const build = () => {
     const finishedAt = context.clock.now();
     const events: NewJobEvent[] = takePending(run, finishedAt, true);
     outcome = outcomeOf(run, ending, finishedAt);
     events.push({ type: `job.${outcome.state}`, at: finishedAt, outcome });
     return events;
-  });
+  };
+  const inOneStep = takesOneStep(run, ending);
+  const written = await writer.write(
+    run,
+    build,
+    inOneStep ? (events) => finishInOneStep(context, run, events, outcome!) : undefined,
+  );
   if (written === 'stopped' || outcome === undefined) return;
   if (written === 'stale') return settleUnowned(context, run.delivery, 'the story has another writer');
   observeEnd(context, run, outcome);
+  if (inOneStep) {
+    run.phase = 'over';
+    return settleEnded(context, { ...run.record, ...outcome }, run.delivery);
+  }
   if (ending.deadLetterReason !== undefined) context.metrics.deadLetters.inc();
   await recordOutcome(context, run, outcome, ending.deadLetterReason);
+}
+
+/** What is reserved is settled between story and record, and a dead letter's end must not look like another writer's if it is tried again. */
+function takesOneStep({ record }: JobRun, { deadLetterReason }: Ending): boolean {
+  return record.state === 'in_progress' && record.reservedTokens === undefined && deadLetterReason === undefined;
+}
+
+/** A try whose answer was lost makes the next one stale; then the record is found ended, by us, and settled like another writer's. */
+async function finishInOneStep(
+  context: WorkerContext,
+  run: JobRun,
+  events: readonly NewJobEvent[],
+  { state, result, error, finishedAt }: JobOutcome,
+): Promise<WriteResult> {
+  const { fence, seq: afterSeq } = run;
+  const patch = { result, error, finishedAt };
+  try {
+    return await persist(context, 'finish', () =>
+      context.ports.jobSteps.finish(run.key, { fence, afterSeq, events, state, patch }),
+    );
+  } catch {
+    return 'stopped';
+  }
 }
 
 /** Moves the record to how the story ended, then settles the delivery and gives the lease back. */

@@ -6,12 +6,11 @@ import { InkwellError, type JobKey, type JobRecord } from '@inkwell/contracts';
 import type { JobStep } from '@inkwell/engine';
 import type { Delivery, ModelBackendInfo } from '@inkwell/ports';
 import { BoundedWork } from './bounded-work.ts';
-import { claimJob, giveUp, isLate, writeStart } from './claim-job.ts';
+import { type Claim, claimJob, giveUp, isLate, writeStart } from './claim-job.ts';
 import type { WorkerContext } from './context.ts';
 import { DeadlineTimers } from './deadline-timers.ts';
 import type { FromEngine, ToEngine } from './engine-process/protocol.ts';
 import { EngineRoom, type Need } from './engine-room.ts';
-import { fetchRecord } from './find-jobs.ts';
 import { finishJob, settleUnowned } from './finish-job.ts';
 import { JobRun } from './job-run.ts';
 import { persist } from './persist.ts';
@@ -40,8 +39,6 @@ export class JobDesk {
   readonly #room: EngineRoom;
   readonly throughput = new Throughput();
   #busySince = 0;
-  #pumping = false;
-  #pumpAgain = false;
   #draining = false;
   #leaving = false;
   #onIdle: () => void = () => {};
@@ -176,45 +173,22 @@ export class JobDesk {
   async #expireWaiting(key: JobKey): Promise<void> {
     const delivery = this.#waiting.remove(key);
     if (delivery === undefined) return;
-    const record = await fetchRecord(this.#context, delivery);
-    if (record !== undefined) await this.#start(new JobRun(delivery, record));
+    await this.#start(new JobRun(delivery));
   }
 
   // From the queue into the engine
 
-  /** Starts jobs in their order as long as the next one fits. One at a time looks; whoever comes meanwhile makes it look again. */
+  /** Starts jobs in their order as long as the next one fits. */
   #pump(): void {
-    this.#pumpAgain = true;
-    if (this.#pumping) return;
-    this.#pumping = true;
-    void this.#run(
-      'pump',
-      this.#startJobs().finally(() => {
-        this.#pumping = false;
-        if (this.#pumpAgain && !this.#draining) this.#pump();
-      }),
-    );
-  }
-
-  async #startJobs(): Promise<void> {
-    while (this.#pumpAgain && !this.#draining) {
-      this.#pumpAgain = false;
+    while (!this.#draining) {
       const next = this.#waiting.peek();
       if (next === undefined) return;
-      if (next.record === null) {
-        const record = await fetchRecord(this.#context, next.delivery);
-        if (record === undefined) this.#waiting.remove(next.delivery.message.key);
-        else next.record = record;
-        this.#pumpAgain = true;
-        continue;
-      }
       const run = new JobRun(next.delivery, next.record);
       const need = this.#room.needOf(run);
-      if (!this.#room.hasRoomFor(need, this.#coming.values())) continue;
+      if (!this.#room.hasRoomFor(need, this.#coming.values())) return;
       this.#waiting.take();
       this.#coming.set(run, need);
       void this.#run('start', this.#start(run));
-      this.#pumpAgain = true;
     }
   }
 
@@ -222,17 +196,17 @@ export class JobDesk {
   async #start(run: JobRun): Promise<void> {
     if (this.#runs.size === 0) this.#busySince = performance.now();
     this.#runs.set(run.key, run);
-    let ours = false;
+    let claim: Claim = 'settled';
     try {
-      ours = await claimJob(this.#context, this.#writer, run);
+      claim = await claimJob(this.#context, this.#writer, run);
     } finally {
       this.#coming.delete(run);
-      if (!ours) this.#forget(run);
+      if (claim === 'settled') this.#forget(run);
     }
-    if (!ours) return;
+    if (claim === 'settled') return;
     run.phase = 'running';
     if (this.#leaving) return this.#handOver(run);
-    const started = writeStart(this.#context, this.#writer, run);
+    const started = claim === 'start' ? writeStart(this.#context, this.#writer, run) : 'ok';
     this.#room.enter(run);
     if ((await started) === 'lost') this.lose(run);
     else if (run.phase === 'running' && isLate(run, this.#context.clock.now())) this.#expire(run);

@@ -2,7 +2,7 @@
  * One job while this worker has it: the lease, the story as far as it is written, and what the engine has drawn. Pure state; the phases and
  * who moves it from one to the next:
  *
- *   claiming → running   `claimJob`: lease taken, started event written
+ *   claiming → running   `claimJob`: lease taken
  *   claiming → ending    `claimJob`: it had ended, is past its deadline or is given up
  *   running  → ending    the engine finished it, its deadline passed, or it is given up
  *   any      → over      the delivery is settled, or another writer has taken the job from us
@@ -20,7 +20,6 @@ export class JobRun {
   delivery: Delivery;
   /** A newer delivery came while it was here: should this one not settle it, that one must be looked at. */
   deliveredAgain = false;
-  record: JobRecord;
   phase: JobPhase = 'claiming';
   fence = 0;
   /** Number of the last event written. */
@@ -29,7 +28,7 @@ export class JobRun {
   readonly story: NewJobEvent[] = [];
   readonly pending = new PendingEvents();
   /** Tokens drawn so far per choice, written or not. */
-  readonly tokens: number[][];
+  tokens: number[][] = [];
   /** Choices whose text has ended. */
   endedChoices = 0;
   /** The append under way or last done; the next one waits for it. */
@@ -40,11 +39,29 @@ export class JobRun {
   /** Unix milliseconds of the last token, for the metrics. */
   lastTokenAt: number | null = null;
 
-  constructor(delivery: Delivery, record: JobRecord) {
+  #record: JobRecord | undefined;
+
+  /** @param record if it is known before the job is claimed */
+  constructor(delivery: Delivery, record?: JobRecord) {
     this.key = delivery.message.key;
     this.delivery = delivery;
-    this.record = record;
-    this.tokens = Array.from({ length: record.spec.prompts.length * record.spec.n }, () => []);
+    if (record !== undefined) this.record = record;
+  }
+
+  get hasRecord(): boolean {
+    return this.#record !== undefined;
+  }
+
+  get record(): JobRecord {
+    if (this.#record === undefined) throw new Error(`the record of ${this.key} has not been read`);
+    return this.#record;
+  }
+
+  set record(record: JobRecord) {
+    if (this.#record === undefined) {
+      this.tokens = Array.from({ length: record.spec.prompts.length * record.spec.n }, () => []);
+    }
+    this.#record = record;
   }
 
   /** Whether candidates are compared and nothing is shown before the end; then a restart begins anew. */

@@ -36,15 +36,20 @@ export class StoryWriter {
   /**
    * Appends what `build` makes, after whatever is being appended.
    * @param build called when its turn comes; no events write nothing and answer `ok`
+   * @param append how to; a step that appends and does more
    */
-  write(run: JobRun, build: () => NewJobEvent[]): Promise<WriteResult> {
+  write(
+    run: JobRun,
+    build: () => NewJobEvent[],
+    append = (events: NewJobEvent[]) => this.#append(run, events),
+  ): Promise<WriteResult> {
     const previous = run.lastWrite;
     run.writing = true;
     const write = (async () => {
       const before = await previous;
       if (before !== 'ok') return before;
       const events = build();
-      const result = events.length === 0 ? 'ok' : await this.#append(run, events);
+      const result = events.length === 0 ? 'ok' : await append(events);
       if (result === 'ok') run.seq += events.length;
       if (result === 'stale') this.#context.metrics.staleWrites.inc();
       return result;

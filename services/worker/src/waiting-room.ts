@@ -1,7 +1,4 @@
-/**
- * The deliveries that wait for the engine: fair queue in front, and of the job that comes next the record, so that it is known whether it
- * fits. Reads nothing ahead of that one job.
- */
+/** The deliveries that wait for the engine, in their fair order; jobs that were interrupted go before all others. */
 import { type JobKey, type JobRecord, priorities } from '@inkwell/contracts';
 import { FairQueue } from '@inkwell/engine';
 import type { Metrics } from '@inkwell/observability';
@@ -9,7 +6,8 @@ import type { Delivery } from '@inkwell/ports';
 
 interface Waiting {
   delivery: Delivery;
-  record: JobRecord | null;
+  /** Known of a job that was interrupted. */
+  record?: JobRecord;
 }
 
 export class WaitingRoom {
@@ -32,7 +30,7 @@ export class WaitingRoom {
     const { key, tenant, priority, costTokens } = delivery.message;
     const known = this.#find(key);
     if (known !== undefined) known.delivery = delivery;
-    else this.#queue.push({ key, tenant, priority, costTokens, value: { delivery, record: null } });
+    else this.#queue.push({ key, tenant, priority, costTokens, value: { delivery } });
     this.#observe();
   }
 
@@ -41,7 +39,7 @@ export class WaitingRoom {
     this.#interrupted.set(record.key, { delivery, record });
   }
 
-  /** The job that comes next; its record is null until it has been filled in. */
+  /** The job that comes next. */
   peek(): Waiting | undefined {
     for (const waiting of this.#interrupted.values()) return waiting;
     return this.#queue.peek()?.value;

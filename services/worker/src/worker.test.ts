@@ -117,16 +117,14 @@ describe('worker', () => {
 
   it('loses to a cancel that comes first by a hair, even if the canceller then dies: record and story agree', async () => {
     await using bench = await Bench.open();
-    const { resultStream, lease } = bench.ports;
-    const append: typeof resultStream.append = async (key, fence, afterSeq, events) => {
-      if (events.some((event) => event.type === 'job.completed')) {
-        const newer = await lease.seize(key, 'gateway', 300);
-        const outcome = { state: 'cancelled' as const, result: null, error: null, finishedAt: 1 };
-        await resultStream.append(key, newer.fence, afterSeq, [{ type: 'job.cancelled', at: 1, outcome }]);
-      }
-      return resultStream.append(key, fence, afterSeq, events);
+    const { jobSteps, resultStream, lease } = bench.ports;
+    const finish: typeof jobSteps.finish = async (key, last) => {
+      const newer = await lease.seize(key, 'gateway', 300);
+      const outcome = { state: 'cancelled' as const, result: null, error: null, finishedAt: 1 };
+      await resultStream.append(key, newer.fence, last.afterSeq, [{ type: 'job.cancelled', at: 1, outcome }]);
+      return jobSteps.finish(key, last);
     };
-    await bench.startWorker({ ports: { resultStream: { ...resultStream, append } }, limits: { leaseTtlMs: 300 } });
+    await bench.startWorker({ ports: { jobSteps: { ...jobSteps, finish } }, limits: { leaseTtlMs: 300 } });
     const job = await bench.submit({ spec: { maxTokens: 4 } });
     expect((await bench.ending(job.key)).type).toBe('job.cancelled');
     const state = async () => (await bench.store.jobStore.get(job.key))?.state;

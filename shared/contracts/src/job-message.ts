@@ -16,6 +16,10 @@ export const jobMessageSchema = z.strictObject({
   priority: z.enum(priorities),
   /** Tokens the job may take; what deficit round-robin counts. */
   costTokens: z.int().positive(),
+  /** Sequences it runs at the same time. Older versions say neither this nor the next. */
+  sequences: z.int().positive().optional(),
+  /** Tokens these begin with, all together. */
+  promptTokens: z.int().nonnegative().optional(),
   /** Unix milliseconds. */
   createdAt: z.number(),
   deadlineAt: z.number().nullable(),
@@ -26,5 +30,8 @@ export type JobMessage = z.infer<typeof jobMessageSchema>;
 /** The header of a job, made from its record alone, so that publishing it again says the same. */
 export function toJobMessage(record: NewJob): JobMessage {
   const { key, tenant, priority, costTokens, createdAt, deadlineAt, spec } = record;
-  return { version: 1, key, tenant, model: spec.model, priority, costTokens, createdAt, deadlineAt };
+  const { model, prompts, bestOf } = spec;
+  const sequences = prompts.length * bestOf;
+  const promptTokens = bestOf * prompts.reduce((sum, prompt) => sum + prompt.length, 0);
+  return { version: 1, key, tenant, model, priority, costTokens, sequences, promptTokens, createdAt, deadlineAt };
 }

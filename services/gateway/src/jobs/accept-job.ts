@@ -12,7 +12,6 @@ import {
   toJobMessage,
 } from '@inkwell/contracts';
 import { settleJob } from '@inkwell/limits';
-import type { CreateResult } from '@inkwell/ports';
 import type { GatewayContext } from '../context.ts';
 import { takeQuota } from '../limits/quota.ts';
 import type { AcceptedRequest } from './accepted-request.ts';
@@ -41,21 +40,7 @@ function toNewJob({ quota, ...accepted }: AcceptedRequest, id: string, now: numb
   };
 }
 
-async function makeDurable(gateway: GatewayContext, job: NewJob): Promise<CreateResult> {
-  const { jobStore, resultStream } = gateway.ports;
-  // Stale means that an earlier try got this far: the event is there.
-  const appendQueued = () => resultStream.append(job.key, 0, 0, [{ type: 'job.queued', at: job.createdAt }]);
-  if (!gateway.caution.raised) {
-    const [created] = await Promise.all([jobStore.create(job, gateway.config.limits), appendQueued()]);
-    return created;
-  }
-  const created = await jobStore.create(job, gateway.config.limits);
-  if (created.outcome !== 'full') await appendQueued();
-  return created;
-}
-
 function refusal(gateway: GatewayContext, scope: 'queue' | 'tenant', queued: number): InkwellError {
-  gateway.caution.raise();
   return new InkwellError(scope === 'queue' ? 'queue_full' : 'tenant_queue_full', {
     message: `${scope === 'queue' ? 'The queue is' : 'Your queue is'} full: ${queued} jobs are waiting.`,
     retryAfterSeconds: secondsUntilRoom(queued, gateway.workerStats()),
@@ -75,7 +60,7 @@ export async function acceptJob(gateway: GatewayContext, accepted: AcceptedReque
   gateway.trail.ensureRoom();
   const job = toNewJob(accepted, id, gateway.clock.now());
   const taken = await takeQuota(gateway, accepted.quota, job.key, accepted.costTokens);
-  const result = await makeDurable(gateway, job);
+  const result = await gateway.ports.jobSteps.accept(job, gateway.config.limits);
   // Taken for nothing: no job will ever settle it. Whoever ended the job that was there before settled its own before that showed.
   const isVain =
     result.outcome === 'full' ||

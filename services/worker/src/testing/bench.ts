@@ -99,8 +99,8 @@ export class Bench {
   }
 
   get ports(): WorkerPorts {
-    const { jobBus, jobStore, resultStream, lease, factLog, rateLimiter } = this.store;
-    return { jobBus, jobStore, resultStream, lease, factLog, rateLimiter };
+    const { jobBus, jobStore, jobSteps, resultStream, lease, factLog, rateLimiter } = this.store;
+    return { jobBus, jobStore, jobSteps, resultStream, lease, factLog, rateLimiter };
   }
 
   /** A worker that has not been started. */
@@ -158,12 +158,9 @@ export class Bench {
   /** Accepts a job as the gateway does, but for the last step. */
   async accept(wish: JobWish = {}): Promise<JobRecord> {
     const job = this.newJob(wish);
-    const { jobStore, rateLimiter, resultStream } = this.store;
+    const { jobSteps, rateLimiter } = this.store;
     if (wish.limit) await rateLimiter.take({ id: job.key, limits: [wish.limit], tokens: job.costTokens });
-    const [created] = await Promise.all([
-      jobStore.create(job, queueLimits),
-      resultStream.append(job.key, 0, 0, [{ type: 'job.queued', at: job.createdAt }]),
-    ]);
+    const created = await jobSteps.accept(job, queueLimits);
     if (created.outcome !== 'created') throw new Error(`the job was not created: ${created.outcome}`);
     return created.record;
   }

@@ -67,6 +67,7 @@ export function crashingPorts(
     ports: {
       jobBus,
       jobStore: wrap(real.jobStore),
+      jobSteps: wrap(real.jobSteps),
       resultStream: wrap(real.resultStream),
       lease: wrap(real.lease),
       factLog: wrap(real.factLog),

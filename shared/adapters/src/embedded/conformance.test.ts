@@ -11,6 +11,7 @@ import {
   jobBusConformance,
   jobHistoryConformance,
   jobLifeConformance,
+  jobStepsConformance,
   jobStoreConformance,
   jobStoreListConformance,
   jobStoreTransitionConformance,
@@ -49,6 +50,7 @@ idempotencyStoreConformance(makeAdapter);
 jobBusConformance(makeAdapter);
 jobHistoryConformance(makeAdapter);
 jobLifeConformance(makeAdapter);
+jobStepsConformance(makeAdapter);
 jobStoreConformance(makeAdapter);
 jobStoreListConformance(makeAdapter);
 jobStoreTransitionConformance(makeAdapter);

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { openDatabase } from './database.ts';
 import { openEmbeddedStore } from './index.ts';
 import { createResultStream } from './result-stream.ts';
+import { StoryWatch } from './story-watch.ts';
 import { noLimits, sampleJob } from './testing/sample-job.ts';
 import { scratch } from './testing/scratch.ts';
 
@@ -36,7 +37,7 @@ async function openStream() {
       return database.read(query);
     }) as typeof database.read,
   };
-  return { database, stream: createResultStream(counted, clock), reads: () => reads };
+  return { database, stream: createResultStream(counted, clock, new StoryWatch()), reads: () => reads };
 }
 
 it('costs one read for 10,000 followers who keep up with a story', async () => {

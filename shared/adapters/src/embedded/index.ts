@@ -11,6 +11,7 @@ import type {
   IdempotencyStore,
   JobBus,
   JobHistory,
+  JobSteps,
   JobStore,
   KeyStore,
   Lease,
@@ -30,6 +31,7 @@ import { createFactLog } from './fact-log.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
 import { createJobBus } from './job-bus.ts';
 import { createJobHistory } from './job-history.ts';
+import { createJobSteps } from './job-steps.ts';
 import { createJobStore } from './job-store.ts';
 import { createKeyStore } from './key-store.ts';
 import { createLease } from './lease.ts';
@@ -38,6 +40,7 @@ import { createResultStream } from './result-stream.ts';
 import { prune } from './retention.ts';
 import { createRevocationStore } from './revocation-store.ts';
 import { createSessionStore } from './session-store.ts';
+import { StoryWatch } from './story-watch.ts';
 import { createUsageLedger } from './usage-ledger.ts';
 import { createUserStore } from './user-store.ts';
 import { createWorkerRegistry } from './worker-registry.ts';
@@ -53,6 +56,7 @@ export interface EmbeddedStoreOptions {
 
 export interface EmbeddedStore {
   jobStore: JobStore;
+  jobSteps: JobSteps;
   resultStream: ResultStream;
   lease: Lease;
   jobBus: JobBus;
@@ -90,9 +94,11 @@ export async function openEmbeddedStore({ directory, clock, log }: EmbeddedStore
 }
 
 function assemble(database: Database, clock: Clock, log: StoreLog | undefined): EmbeddedStore {
+  const watch = new StoryWatch();
   return {
     jobStore: createJobStore(database),
-    resultStream: createResultStream(database, clock),
+    jobSteps: createJobSteps(database, clock, watch),
+    resultStream: createResultStream(database, clock, watch),
     lease: createLease(database, clock),
     jobBus: createJobBus(database, clock, log),
     keyStore: createKeyStore(database),

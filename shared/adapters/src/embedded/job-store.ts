@@ -3,10 +3,10 @@
  * whatever a filter asks for, so they can run on the main thread.
  */
 import type { JobKey, JobState, NewJob, Priority } from '@inkwell/contracts';
-import type { JobFilter, JobPage, JobPatch, JobStore, QueueCounts, QueueLimits } from '@inkwell/ports';
+import type { CreateResult, JobFilter, JobPage, JobPatch, JobStore, QueueCounts, QueueLimits } from '@inkwell/ports';
 import type { Database } from './database.ts';
 import { toPair, toRecord, toRow, toRowPatch } from './job-record.ts';
-import type { JobRow } from './operations/jobs.ts';
+import type { CreateAnswer, JobRow } from './operations/jobs.ts';
 
 const maxPageSize = 100;
 
@@ -41,9 +41,7 @@ export function createJobStore(database: Database): JobStore {
       if (job.state !== 'queued') throw new TypeError(`A job is created queued, not ${job.state}.`);
       const pairs = Object.entries(job.metadata).map(([name, value]) => toPair(name, value));
       const answer = await database.write('createJob', { row: toRow(job), pairs, limits: { ...limits } });
-      if (answer.outcome === 'full') return answer;
-      if (answer.outcome === 'exists') return { outcome: 'exists', record: toRecord(answer.row) };
-      return { outcome: 'created', record: { ...job, ordinal: answer.ordinal } };
+      return toCreateResult(job, answer);
     },
 
     async transition(key: JobKey, from: readonly JobState[], to: JobState, patch: JobPatch, fence: number) {
@@ -97,6 +95,12 @@ export function createJobStore(database: Database): JobStore {
       return rows.map(toRecord);
     },
   };
+}
+
+export function toCreateResult(job: NewJob, answer: CreateAnswer): CreateResult {
+  if (answer.outcome === 'full') return answer;
+  if (answer.outcome === 'exists') return { outcome: 'exists', record: toRecord(answer.row) };
+  return { outcome: 'created', record: { ...job, ordinal: answer.ordinal } };
 }
 
 function findPlace(database: Database, tenant: string, id: string): Place | undefined {

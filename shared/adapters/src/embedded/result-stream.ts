@@ -6,13 +6,12 @@ import { InkwellError, type JobEvent, type JobKey, type NewJobEvent } from '@ink
 import type { Clock, ResultStream } from '@inkwell/ports';
 import type { Follower } from '../follower.ts';
 import type { Database } from './database.ts';
-import { type Channel, type StoryEnd, StoryWatch } from './story-watch.ts';
+import type { Channel, StoryEnd, StoryWatch } from './story-watch.ts';
 
 /** Events read at a time by a follower that lags. */
 const pageSize = 128;
 
-export function createResultStream(database: Database, clock: Clock): ResultStream {
-  const watch = new StoryWatch();
+export function createResultStream(database: Database, clock: Clock, watch: StoryWatch): ResultStream {
   database.closed.addEventListener('abort', () => watch.wakeAll());
 
   const read = (key: JobKey, afterSeq: number, limit: number): JobEvent[] =>
@@ -97,7 +96,7 @@ export function createResultStream(database: Database, clock: Clock): ResultStre
 }
 
 /** Throws when something would follow a terminal event inside one append. */
-function endsStory(events: readonly NewJobEvent[]): boolean {
+export function endsStory(events: readonly NewJobEvent[]): boolean {
   const end = events.findIndex((event) => 'outcome' in event);
   if (end !== -1 && end !== events.length - 1) throw new TypeError('Nothing may follow a terminal event.');
   return end !== -1;

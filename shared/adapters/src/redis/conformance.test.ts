@@ -5,6 +5,7 @@ import {
   announcementsConformance,
   idempotencyStoreConformance,
   jobLifeConformance,
+  jobStepsConformance,
   jobStoreConformance,
   jobStoreListConformance,
   jobStoreTransitionConformance,
@@ -33,6 +34,7 @@ async function makeAdapter() {
 announcementsConformance(makeAdapter);
 idempotencyStoreConformance(makeAdapter);
 jobLifeConformance(makeAdapter);
+jobStepsConformance(makeAdapter);
 jobStoreConformance(makeAdapter);
 jobStoreListConformance(makeAdapter);
 jobStoreTransitionConformance(makeAdapter);

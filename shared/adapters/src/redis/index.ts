@@ -7,6 +7,7 @@
 import type {
   Announcements,
   IdempotencyStore,
+  JobSteps,
   JobStore,
   Lease,
   RateLimiter,
@@ -17,6 +18,7 @@ import { createAnnouncements } from './announcements.ts';
 import { Channels } from './channels.ts';
 import { connectRedis, type RedisLog } from './connection.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
+import { createJobSteps } from './job-steps.ts';
 import { createJobStore } from './job-store.ts';
 import { keyspace } from './keyspace.ts';
 import { createLease } from './lease.ts';
@@ -40,6 +42,7 @@ export interface RedisStoreOptions {
 
 export interface RedisStore {
   jobStore: JobStore;
+  jobSteps: JobSteps;
   resultStream: ResultStream;
   lease: Lease;
   idempotencyStore: IdempotencyStore;
@@ -65,6 +68,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const channels = new Channels(connection, log);
   return {
     jobStore: createJobStore(connection, keys),
+    jobSteps: createJobSteps(connection, keys),
     resultStream: createResultStream(connection, channels, keys, retentionMs),
     lease: createLease(connection, keys, retentionMs),
     idempotencyStore: createIdempotencyStore(connection, keys),

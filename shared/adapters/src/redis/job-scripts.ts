@@ -10,9 +10,10 @@ const fields = recordFields.map((field) => `'${field}'`).join(', ');
 /**
  * Answers {outcome, …}: `created` with the ordinal, `exists` with the record's fields, `tenant` or `queue` (which is full) with how many wait.
  * KEYS: job, events, queued, counts, the tenant's queued jobs, then one index per metadata pair, unpublished.
+ * ARGV: mark, limits, key, priority, creation, the record as JSON, the story's first entry (empty: none yet).
  */
 export const createJob = script(`
-local mark, maxQueued, maxQueuedPerTenant, key, priority, createdAt, given = unpack(ARGV)
+local mark, maxQueued, maxQueuedPerTenant, key, priority, createdAt, given, entry = unpack(ARGV)
 local created = redis.call('HGET', KEYS[1], 'created')
 if created == mark then return {'created', redis.call('HGET', KEYS[1], 'ordinal')} end
 if created then return {'exists', redis.call('HMGET', KEYS[1], ${fields})} end
@@ -29,6 +30,7 @@ if begun then
   redis.call('PERSIST', KEYS[1])
   redis.call('PERSIST', KEYS[2])
 end
+if entry ~= '' and (not begun or redis.call('EXISTS', KEYS[2]) == 0) then redis.call('RPUSH', KEYS[2], entry) end
 return {'created', ordinal}
 `);
 

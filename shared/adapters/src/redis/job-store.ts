@@ -17,29 +17,12 @@ import type { RedisConnection } from './connection.ts';
 import { recordFields, toFields, toGiven, toRecord } from './job-hash.ts';
 import { createJob, moveJob } from './job-scripts.ts';
 import { readRecords, searchJobs } from './job-search.ts';
-
 import type { Keyspace } from './keyspace.ts';
 import { newMark } from './mark.ts';
 
 export function createJobStore(connection: RedisConnection, keys: Keyspace): JobStore {
   return {
-    async create(job: NewJob, limits: QueueLimits) {
-      if (job.state !== 'queued') throw new TypeError(`A job is created queued, not ${job.state}.`);
-      const { key, tenant, priority, createdAt, metadata } = job;
-      const pairs = Object.entries(metadata).map(([name, value]) => keys.jobsWith(tenant, name, value));
-      const names = [
-        keys.job(key),
-        keys.events(key),
-        keys.queued,
-        keys.counts,
-        keys.jobsIn(tenant, 'queued'),
-        ...pairs,
-        keys.unpublished,
-      ];
-      const { maxQueued, maxQueuedPerTenant } = limits;
-      const args = [newMark(), maxQueued, maxQueuedPerTenant, key, priority, createdAt, toGiven(job)];
-      return toCreateResult(job, await connection.call((redis) => createJob.run(redis, names, args)));
-    },
+    create: (job, limits) => createRecord(connection, keys, job, limits),
 
     async transition(key: JobKey, from: readonly JobState[], to: JobState, patch: JobPatch, fence: number) {
       const froms = from.filter((state) => state === to || canTransition(state, to));
@@ -76,6 +59,23 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
       return records.filter(({ state }) => state === 'queued');
     },
   };
+}
+
+/** @param entry the story's first, written in the same step */
+export async function createRecord(
+  connection: RedisConnection,
+  keys: Keyspace,
+  job: NewJob,
+  { maxQueued, maxQueuedPerTenant }: QueueLimits,
+  entry = '',
+): Promise<CreateResult> {
+  if (job.state !== 'queued') throw new TypeError(`A job is created queued, not ${job.state}.`);
+  const { key, tenant, priority, createdAt, metadata } = job;
+  const pairs = Object.entries(metadata).map(([name, value]) => keys.jobsWith(tenant, name, value));
+  const own = keys.jobsIn(tenant, 'queued');
+  const names = [keys.job(key), keys.events(key), keys.queued, keys.counts, own, ...pairs, keys.unpublished];
+  const args = [newMark(), maxQueued, maxQueuedPerTenant, key, priority, createdAt, toGiven(job), entry];
+  return toCreateResult(job, await connection.call((redis) => createJob.run(redis, names, args)));
 }
 
 /** The tenant is what stands before the first colon of a key. */

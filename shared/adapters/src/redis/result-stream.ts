@@ -12,12 +12,9 @@ import { closedError, type RedisConnection } from './connection.ts';
 import { parseEntry, toEntry } from './entry.ts';
 import type { FollowedStory } from './followed-story.ts';
 import type { Keyspace } from './keyspace.ts';
-import { markLength, newMark } from './mark.ts';
+import { newMark } from './mark.ts';
 import { script } from './script.ts';
 import { StoryFeed, tellFollowers } from './story-feed.ts';
-
-/** Longest that followers are told in full, in bytes; beyond it they read for themselves. */
-const mostTold = 65_536;
 
 /** Answers 1, or 0 when stale. The entries are the arguments from the seventh on. KEYS: job, events. */
 const append = script(
@@ -38,23 +35,10 @@ if not state then
   redis.call('PEXPIRE', KEYS[1], retention)
   redis.call('PEXPIRE', KEYS[2], retention)
 end
-if followers and followers ~= '' then
-  tellFollowers(KEYS[1], followers, feeds, (afterSeq + count) .. ' ' .. terminal .. ' ' .. eventsToTell(ARGV, 7))
-end
+tellFollowers(KEYS[1], followers, feeds, afterSeq + count, terminal, ARGV, 7)
 return 1
 `,
-  {
-    prelude: `${tellFollowers}
-local function eventsToTell(entries, first)
-  local events, bytes = {}, 0
-  for index = first, #entries do
-    events[#events + 1] = string.sub(entries[index], ${markLength + 1})
-    bytes = bytes + #entries[index]
-    if bytes > ${mostTold} then return '' end
-  end
-  return '[' .. table.concat(events, ',') .. ']'
-end`,
-  },
+  { prelude: tellFollowers },
 );
 
 export function createResultStream(
@@ -118,7 +102,7 @@ export function createResultStream(
 }
 
 /** Throws when something would follow a terminal event inside one append. */
-function endsStory(events: readonly NewJobEvent[]): boolean {
+export function endsStory(events: readonly NewJobEvent[]): boolean {
   const end = events.findIndex((event) => 'outcome' in event);
   if (end !== -1 && end !== events.length - 1) throw new TypeError('Nothing may follow a terminal event.');
   return end !== -1;

@@ -11,7 +11,7 @@ import type { RedisConnection } from './connection.ts';
 import { parseEntry } from './entry.ts';
 import { FollowedStory } from './followed-story.ts';
 import type { Keyspace } from './keyspace.ts';
-import { newMark } from './mark.ts';
+import { markLength, newMark } from './mark.ts';
 import { script } from './script.ts';
 
 /** Events read at a time by a follower that lags. */
@@ -38,12 +38,26 @@ local first, last = string.find(followers or '', ARGV[1] .. ' ', 1, true)
 if first then redis.call('HSET', KEYS[1], 'followers', string.sub(followers, 1, first - 1) .. string.sub(followers, last + 1)) end
 `);
 
+/** Longest that followers are told in full, in bytes; beyond it they read for themselves. */
+const mostTold = 65_536;
+
 /**
  * Lua for whoever appends. Processes that don't listen any more are struck off; one that only lost its connection gives its address again.
- * Arguments: the job's hash, its followers, the channels' prefix, what to say.
+ * Arguments: the job's hash, its followers, the channels' prefix, the last number, '1' when that is the end, the entries from `first` on.
  */
 export const tellFollowers = `
-local function tellFollowers(job, followers, prefix, news)
+local function eventsToTell(entries, first)
+  local events, bytes = {}, 0
+  for index = first, #entries do
+    events[#events + 1] = string.sub(entries[index], ${markLength + 1})
+    bytes = bytes + #entries[index]
+    if bytes > ${mostTold} then return '' end
+  end
+  return '[' .. table.concat(events, ',') .. ']'
+end
+local function tellFollowers(job, followers, prefix, lastSeq, terminal, entries, first)
+  if not followers or followers == '' then return end
+  local news = lastSeq .. ' ' .. terminal .. ' ' .. eventsToTell(entries, first)
   local deaf = false
   local listening = string.gsub(followers, '([^ .]+)%.(%d+) ', function(process, number)
     if redis.call('PUBLISH', prefix .. process, number .. ' ' .. news) > 0 then return nil end

@@ -10,6 +10,7 @@ import type { FactLog } from '../fact-log.ts';
 import type { IdempotencyStore } from '../idempotency-store.ts';
 import type { JobBus } from '../job-bus.ts';
 import type { JobHistory } from '../job-history.ts';
+import type { JobSteps } from '../job-steps.ts';
 import type { JobStore } from '../job-store.ts';
 import type { KeyStore } from '../key-store.ts';
 import type { Lease } from '../lease.ts';
@@ -23,6 +24,7 @@ import type { WorkerRegistry } from '../worker-registry.ts';
 
 interface Ports {
   jobStore: JobStore;
+  jobSteps: JobSteps;
   resultStream: ResultStream;
   lease: Lease;
   jobBus: JobBus;

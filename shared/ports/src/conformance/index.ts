@@ -9,6 +9,7 @@ export { Inbox } from './inbox.ts';
 export { jobBusConformance } from './job-bus.ts';
 export { jobHistoryConformance } from './job-history.ts';
 export { jobLifeConformance } from './job-life.ts';
+export { jobStepsConformance } from './job-steps.ts';
 export { jobStoreConformance } from './job-store.ts';
 export { jobStoreListConformance } from './job-store-list.ts';
 export { jobStoreTransitionConformance } from './job-store-transition.ts';

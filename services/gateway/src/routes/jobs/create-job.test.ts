@@ -227,11 +227,8 @@ describe('POST /v1/jobs 429 and 503', () => {
       config: { dependencyTimeoutMs: 50 },
       wrapPorts: (ports) => ({
         ...ports,
-        jobStore: {
-          ...ports.jobStore,
-          create: () => new Promise(() => {}),
-          list: () => Promise.reject(new Error('SQLITE_FULL')),
-        },
+        jobSteps: { ...ports.jobSteps, accept: () => new Promise(() => {}) },
+        jobStore: { ...ports.jobStore, list: () => Promise.reject(new Error('SQLITE_FULL')) },
       }),
     });
     try {

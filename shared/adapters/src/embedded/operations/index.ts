@@ -13,6 +13,7 @@ import { limitOperations } from './limits.ts';
 import { retentionOperations } from './retention.ts';
 import { revocationOperations } from './revocations.ts';
 import { sessionOperations } from './sessions.ts';
+import { stepOperations } from './steps.ts';
 import { usageOperations } from './usage.ts';
 import { userOperations } from './users.ts';
 
@@ -20,6 +21,7 @@ export const operations = {
   ...jobOperations,
   ...eventOperations,
   ...leaseOperations,
+  ...stepOperations,
   ...deliveryOperations,
   ...idempotencyOperations,
   ...apiKeyOperations,

@@ -27,7 +27,7 @@ export interface JobRow {
 export type NewJobRow = Omit<JobRow, 'ordinal' | 'fence'>;
 export type RowPatch = Partial<Pick<JobRow, 'started_at' | 'finished_at' | 'attempts' | 'result' | 'error'>>;
 
-type CreateAnswer =
+export type CreateAnswer =
   | { outcome: 'created'; ordinal: number }
   | { outcome: 'exists'; row: JobRow }
   | { outcome: 'full'; scope: 'queue' | 'tenant'; queued: number };

@@ -1,0 +1,119 @@
+/** JobSteps over Redis: each step is one function of the server, so a job that nothing disturbs takes three calls from its creation to its end. */
+import { type JobRecord, terminalStates } from '@inkwell/contracts';
+import { type JobBegin, type JobSteps, queuedEvent, startedEvent } from '@inkwell/ports';
+import type { RedisConnection } from './connection.ts';
+import { toEntry } from './entry.ts';
+import { recordFields, toFields, toRecord } from './job-hash.ts';
+import { createRecord, tenantOf } from './job-store.ts';
+import type { Keyspace } from './keyspace.ts';
+import { newMark } from './mark.ts';
+import { endsStory } from './result-stream.ts';
+import { script, serverClock } from './script.ts';
+import { tellFollowers } from './story-feed.ts';
+
+const fields = recordFields.map((field) => `'${field}'`).join(', ');
+const over = terminalStates.map((state) => `${state} = true`).join(', ');
+
+/**
+ * Answers {outcome, fence, 1 when it started, the record's fields}.
+ * KEYS: job, events, leases, counts, queued, unpublished, the tenant's queued jobs, those in progress.
+ */
+const beginJob = script(
+  `${serverClock}
+local owner, ttl, mark, key, feeds, startedAt, entry = unpack(ARGV)
+local state, fence, lasts, take, moved, priority, createdAt, followers =
+  unpack(redis.call('HMGET', KEYS[1], 'state', 'fence', 'until', 'take', 'moved', 'priority', 'createdAt', 'followers'))
+if not state then return {'unknown'} end
+if over[state] then return {'ended', 0, 0, redis.call('HMGET', KEYS[1], ${fields})} end
+fence = tonumber(fence or 0)
+if take == mark then return {'taken', fence, moved == mark and 1 or 0, redis.call('HMGET', KEYS[1], ${fields})} end
+if tonumber(lasts or 0) > now then return {'held'} end
+fence = fence + 1
+redis.call('ZADD', KEYS[3], now + ttl, key)
+if state ~= 'queued' or redis.call('LLEN', KEYS[2]) ~= 1 then
+  redis.call('HSET', KEYS[1], 'fence', fence, 'owner', owner, 'until', now + ttl, 'take', mark)
+  return {'taken', fence, 0, redis.call('HMGET', KEYS[1], ${fields})}
+end
+redis.call('HSET', KEYS[1], 'fence', fence, 'owner', owner, 'until', now + ttl, 'take', mark,
+  'state', 'in_progress', 'writer', fence, 'moved', mark, 'attempts', '1', 'startedAt', startedAt)
+redis.call('HINCRBY', KEYS[4], 'departed:' .. priority, 1)
+redis.call('ZREM', KEYS[5], key)
+redis.call('ZREM', KEYS[6], key)
+redis.call('ZREM', KEYS[7], key)
+redis.call('ZADD', KEYS[8], createdAt, key)
+redis.call('RPUSH', KEYS[2], entry)
+tellFollowers(KEYS[1], followers, feeds, 2, '0', ARGV, 7)
+return {'taken', fence, 1, redis.call('HMGET', KEYS[1], ${fields})}
+`,
+  { prelude: `${tellFollowers}local over = {${over}}` },
+);
+
+/**
+ * Answers 1, or 0 when stale. KEYS: job, events, leases, counts, finished, the tenant's jobs in progress, those in the new state.
+ * ARGV: seven, number of fields and values to set, these, then the entries.
+ */
+const finishJob = script(
+  `
+local fence, afterSeq, mark, to, finishedAt, key, feeds, count = unpack(ARGV, 1, 8)
+count = tonumber(count)
+local newest, ended, state, writer, moved, createdAt, followers =
+  unpack(redis.call('HMGET', KEYS[1], 'fence', 'ended', 'state', 'writer', 'moved', 'createdAt', 'followers'))
+if moved == mark then return 1 end
+if newest ~= fence or ended or state ~= 'in_progress' or tonumber(writer or 0) > tonumber(fence) then return 0 end
+if redis.call('LLEN', KEYS[2]) ~= tonumber(afterSeq) then return 0 end
+local first = 9 + count
+for index = first, #ARGV, 1000 do redis.call('RPUSH', KEYS[2], unpack(ARGV, index, math.min(index + 999, #ARGV))) end
+redis.call('HSET', KEYS[1], 'state', to, 'writer', fence, 'moved', mark, 'ended', 1, 'until', 0, unpack(ARGV, 9, 8 + count))
+redis.call('ZREM', KEYS[3], key)
+redis.call('HINCRBY', KEYS[4], 'ended', 1)
+redis.call('ZADD', KEYS[5], finishedAt, key)
+redis.call('ZREM', KEYS[6], key)
+redis.call('ZADD', KEYS[7], createdAt, key)
+tellFollowers(KEYS[1], followers, feeds, afterSeq + #ARGV - first + 1, '1', ARGV, first)
+return 1
+`,
+  { prelude: tellFollowers },
+);
+
+export function createJobSteps(connection: RedisConnection, keys: Keyspace): JobSteps {
+  return {
+    accept(job, limits) {
+      return createRecord(connection, keys, job, limits, toEntry(newMark(), { ...queuedEvent(job), seq: 1 }));
+    },
+
+    async begin(key, owner, ttlMs, start) {
+      const tenant = tenantOf(key);
+      const mine = [keys.jobsIn(tenant, 'queued'), keys.jobsIn(tenant, 'in_progress')];
+      const shared = [keys.leases, keys.counts, keys.queued, keys.unpublished];
+      const names = [keys.job(key), keys.events(key), ...shared, ...mine];
+      const mark = newMark();
+      const args = [owner, ttlMs, mark, key, keys.feed(''), start.at, toEntry(mark, startedEvent(start))];
+      return toBegin(await connection.call((redis) => beginJob.run(redis, names, args)));
+    },
+
+    async finish(key, { fence, afterSeq, events, state, patch }) {
+      if (!endsStory(events)) throw new TypeError('A story ends with a terminal event.');
+      const tenant = tenantOf(key);
+      const mine = [keys.jobsIn(tenant, 'in_progress'), keys.jobsIn(tenant, state)];
+      const names = [keys.job(key), keys.events(key), keys.leases, keys.counts, keys.finished, ...mine];
+      const mark = newMark();
+      const entries = events.map((event, index) => toEntry(mark, { ...event, seq: afterSeq + 1 + index }));
+      const values = toFields(patch);
+      const at = patch.finishedAt ?? events.at(-1)!.at;
+      const args = [fence, afterSeq, mark, state, at, key, keys.feed(''), values.length, ...values, ...entries];
+      return (await connection.call((redis) => finishJob.run(redis, names, args))) === 1 ? 'ok' : 'stale';
+    },
+  };
+}
+
+function toBegin(answer: unknown): JobBegin {
+  const [outcome, fence, started, values] = answer as [JobBegin['outcome'], number, number, (string | null)[]];
+  switch (outcome) {
+    case 'taken':
+      return { outcome, fence, started: started === 1, record: toRecord(values) as JobRecord };
+    case 'ended':
+      return { outcome, record: toRecord(values) as JobRecord };
+    default:
+      return { outcome };
+  }
+}

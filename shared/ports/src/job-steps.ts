@@ -1,0 +1,59 @@
+/**
+ * The three steps of a job that nothing disturbs, each of which changes record, story and lease together, in one call. A job that is
+ * interrupted, cancelled or given up takes the single steps of JobStore, ResultStream and Lease from where it stands; they see all that
+ * these have written, and these what they have.
+ */
+import type { JobEvent, JobKey, JobRecord, NewJob, NewJobEvent, TerminalState } from '@inkwell/contracts';
+import type { CreateResult, JobPatch, QueueLimits } from './job-store.ts';
+
+export interface Start {
+  /** Unix milliseconds; becomes the record's `startedAt`. */
+  at: number;
+  /** As it will stand in `job.started`. */
+  worker: string;
+}
+
+export type JobBegin =
+  /** The lease is ours under `fence`. Not `started`: there is a story already, and what it says decides. */
+  | { outcome: 'taken'; fence: number; started: boolean; record: JobRecord }
+  /** Somebody has the lease. */
+  | { outcome: 'held' }
+  /** The job is over; no lease was taken. */
+  | { outcome: 'ended'; record: JobRecord }
+  /** There is no record, or none that can be seen yet; no lease was taken. */
+  | { outcome: 'unknown' };
+
+export interface Finish {
+  fence: number;
+  /** Number of the last event. */
+  afterSeq: number;
+  /** The last one, and only that, is terminal. */
+  events: readonly NewJobEvent[];
+  state: TerminalState;
+  patch: JobPatch;
+}
+
+export interface JobSteps {
+  /** `JobStore.create`; a job it creates has `job.queued` as its first event. */
+  accept(job: NewJob, limits: QueueLimits): Promise<CreateResult>;
+  /**
+   * `Lease.acquire` of a job that isn't over. If it is still queued and nothing but that was told of it, it is started too: in progress, its
+   * first attempt, `job.started` as event 2.
+   */
+  begin(key: JobKey, owner: string, ttlMs: number, start: Start): Promise<JobBegin>;
+  /**
+   * Appends as `ResultStream.append` does, moves the job from `in_progress` as `JobStore.transition` does, and gives the lease up. `stale`
+   * when any of these would be refused; then nothing is changed.
+   */
+  finish(key: JobKey, finish: Finish): Promise<'ok' | 'stale'>;
+}
+
+/** The first event of every story. */
+export function queuedEvent(job: NewJob): NewJobEvent {
+  return { type: 'job.queued', at: job.createdAt };
+}
+
+/** The event of a first start. */
+export function startedEvent({ at, worker }: Start): JobEvent {
+  return { type: 'job.started', at, attempt: 1, worker, seq: 2 };
+}
