@@ -28,6 +28,9 @@ const madeUp = credentials.plant('made-up key', `ik_c4n4ry${'Zq7'.repeat(10)}`);
 const prompt = contents.plant('prompt', 'a c4n4ry prompt of nobody else');
 const metadata = contents.plant('metadata', 'c4n4ry-metadata-value');
 
+/** What GitHub gives us to ask it with. */
+const githubTokens = /gho_[0-9a-f]{36}/;
+
 /** Every answer but those that hand a secret out. */
 const answers: { what: string; status: number; text: string }[] = [];
 let requests = 0;
@@ -307,6 +310,11 @@ it('are in no log line, audit event, metric, error or file, whatever is done wit
   }
   // Prompts are kept, for as long as their jobs are; credentials only as hashes.
   for (const path of filesOf(inkwell.dataDir)) {
-    expect(credentials.findIn(readFileSync(path, 'latin1')), path).toEqual([]);
+    const text = readFileSync(path, 'latin1');
+    expect(credentials.findIn(text), path).toEqual([]);
+    expect(githubTokens.test(text), path).toBe(false);
+  }
+  for (const text of [log, audit, metrics, ...answers.map(({ text: answer }) => answer)]) {
+    expect(githubTokens.test(text)).toBe(false);
   }
 });

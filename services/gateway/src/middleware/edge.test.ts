@@ -197,6 +197,46 @@ describe('every answer', () => {
     ]);
   });
 
+  it('says what it is, and texts in which letters', async () => {
+    const types = new Set<string>();
+    const headers = { 'x-api-key': rig.key };
+    const pages = [
+      '/version',
+      '/docs',
+      '/docs/swagger-ui.css',
+      '/docs/swagger-ui-bundle.js',
+      '/openapi.json',
+      '/metrics',
+    ];
+    for (const path of [...pages, '/v1/models', '/nowhere', '/api/admin/audit/export']) {
+      const type = String((await raw(rig, path, headers)).headers['content-type']);
+      types.add(type);
+      // JSON is UTF-8 and knows no charset (RFC 8259, sections 8.1 and 11).
+      if (/^application\/(\w+\+)?(x-nd)?json/.test(type)) expect([path, type]).toEqual([path, type.split(';')[0]]);
+      else expect([path, type]).toEqual([path, expect.stringMatching(/^text\/.+; charset=utf-8/)]);
+    }
+    expect(types.size).toBeGreaterThan(5);
+  });
+
+  it('lists no directory', async () => {
+    for (const path of [
+      '/',
+      '/docs/',
+      '/docs/.',
+      '/docs/..',
+      '/docs/%2e%2e%2f',
+      '/docs/%2e%2e%2fpackage.json',
+      '/v1/',
+      '/api/',
+    ]) {
+      const { status, body } = await raw(rig, path);
+      // The page itself is at /docs, with a slash or without.
+      if (status !== 200) expect([400, 404], path).toContain(status);
+      else expect(body.toString(), path).toContain('<title>');
+      expect(body.toString(), path).not.toMatch(/package\.json|node_modules|Index of/);
+    }
+  });
+
   it('carries the headers that keep browsers from more than reading it', async () => {
     for (const path of ['/version', '/v1/models', '/nowhere']) {
       const { headers } = await raw(rig, path);

@@ -32,7 +32,7 @@ describe('GET /v1/jobs/{id}/events', () => {
     const id = await finishedJob();
     const response = await open(id);
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
-    expect(response.headers.get('cache-control')).toBe('no-cache, no-transform');
+    expect(response.headers.get('cache-control')).toBe('no-store, no-transform');
     expect(response.headers.get('x-accel-buffering')).toBe('no');
     const frames = await allSse(response);
     expect(frames.map((frame) => frame.id)).toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
