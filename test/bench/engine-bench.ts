@@ -157,17 +157,19 @@ export async function benchEngine({ rounds, peers: withPeers, progress }: Engine
   await ensureRandomModel(progress);
   const reference = ours('inkwell-wasm-f32', random124m, 'none');
   const int8 = ours('inkwell-wasm-int8', random124m, 'int8');
+  const int4 = ours('inkwell-wasm-int4', random124m, 'int4');
   const contenders = [
     ours('inkwell-small', bundled, 'auto'),
     reference,
     int8,
+    int4,
     ...(withPeers ? await peers(progress) : []),
   ];
   const bandwidth = await measureReadBandwidth(threads);
   const measured = new Map<Contender, EngineFigures[]>(contenders.map((contender) => [contender, []]));
   // The first load quantises; what is measured is the load that users see ever after.
   progress('engine: quantising');
-  await measure(int8);
+  for (const quantized of [int8, int4]) await measure(quantized);
   for (let round = 1; round <= rounds; round++)
     for (const [contender, figures] of measured) {
       progress(`engine: ${contender.engine}, round ${round} of ${rounds}`);

@@ -60,19 +60,22 @@ function exactnessTable(rows: EngineRow[]): string {
 
 const percent = (share: number) => `${rounded(share * 100)} %`;
 
-/** GPT-2 124M: all matrices but the positions, whose rows are looked up. */
-const weights124m = 50_257 * 768 + 12 * 12 * 768 * 768;
+/** Weights of GPT-2 124M that a token reads: the embeddings, which are the output layer, and the layers. */
+const embeddings124m = 50_257 * 768;
+const layers124m = 12 * 12 * 768 * 768;
 
 function roofline({ rows, bandwidth }: EngineReport): string {
-  const bytesPerWeight: Record<string, number> = { 'inkwell-wasm-f32': 4, 'inkwell-wasm-int8': 1 };
+  const bytesPerToken: Record<string, number> = {
+    'inkwell-wasm-f32': 4 * (embeddings124m + layers124m),
+    'inkwell-wasm-int8': embeddings124m + layers124m,
+    'inkwell-wasm-int4': embeddings124m + layers124m * (18 / 32),
+  };
   const cells = rows.flatMap((row) => {
-    const bytes = bytesPerWeight[row.engine];
+    const bytes = bytesPerToken[row.engine];
     const reached = row.decode['1'];
     if (bytes === undefined || reached === undefined) return [];
-    const ceiling = bandwidth.all / (weights124m * bytes);
-    return [
-      [row.engine, `${rounded((weights124m * bytes) / 1e6)} MB`, rounded(ceiling), reached, percent(reached / ceiling)],
-    ];
+    const ceiling = bandwidth.all / bytes;
+    return [[row.engine, `${rounded(bytes / 1e6)} MB`, rounded(ceiling), reached, percent(reached / ceiling)]];
   });
   const [one, all] = [bandwidth.one, bandwidth.all].map((value) => rounded(value / 1e9));
   return `### Roofline\n\nMemory is read at ${one} GB/s by one thread, ${all} GB/s by all. A token at batch 1 reads every weight once.\n\n${table(['engine', 'weights', 'ceiling, tokens/s', 'reached', 'share'], cells)}`;

@@ -4,7 +4,7 @@ import { heldOutDocuments, lossOf, perplexityOf } from '@inkwell/gpt2/quality';
 import { loadModel } from '@inkwell/gpt2/tfjs';
 
 const bundled = fileURLToPath(new URL('../../shared/gpt2/bundled/inkwell-small', import.meta.url));
-const kinds = ['none', 'int8'] as const;
+const kinds = ['none', 'int8', 'int4'] as const;
 
 export interface QualityRow {
   quantization: (typeof kinds)[number];

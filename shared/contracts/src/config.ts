@@ -184,10 +184,10 @@ const embeddedEnvironment = z.object({
     .default(0)
     .describe('Threads of the wasm backend; 0 = one per core, at most four.'),
   INKWELL_QUANTIZATION: z
-    .enum(['auto', 'none', 'int8'])
+    .enum(['auto', 'none', 'int8', 'int4'])
     .default('auto')
     .describe(
-      'How weights are kept: none (32-bit floats), int8, or auto: int8 where the model allows it. Workers of one model must agree.',
+      'How weights are kept: none (32-bit floats), int8, int4 (less memory, slower, less exact), or auto: int8 where the model allows it. Workers of one model must agree.',
     ),
   INKWELL_WIDE_VECTORS: z
     .enum(['auto', 'off'])

@@ -4,6 +4,7 @@ import { ATTENTION, EMBED, LAYER_NORM, LINEAR, STORE_KV } from './chunks';
 import { dispatch } from './dispatch';
 import { prepareLinear, SCRATCH_BYTES } from './linear';
 import { attentionScratchBytes } from './quantized/attention';
+import { unpackedBytes } from './quantized/groups';
 import { TILE_BYTES } from './quantized/linear';
 import { gpt2Step } from './quantized/step';
 import { prepareEmbed, prepareLayerNorm, prepareStoreKv } from './rows';
@@ -64,8 +65,12 @@ export function quantizedStep(control: usize, plan: usize, step: usize): void {
   gpt2Step(control, plan, step);
 }
 
-/** Bytes of scratch memory a thread needs for a quantised step whose block tables are `tableWidth` wide. */
-export function quantizedScratchBytes(width: i32, headStride: i32, tableWidth: i32, blockSize: i32): i32 {
-  const most = max(max(<i32>TILE_BYTES, width * 4 + 16), attentionScratchBytes(headStride, tableWidth, blockSize));
+/**
+ * Bytes of scratch memory a thread needs for a quantised step whose block tables are `tableWidth` wide.
+ * @param groupedDepth most inputs of a matrix with group scales, 0 if there is none
+ */
+export function quantizedScratchBytes(width: i32, headStride: i32, tableWidth: i32, blockSize: i32, groupedDepth: i32): i32 {
+  const linear = <i32>TILE_BYTES + unpackedBytes(groupedDepth);
+  const most = max(max(linear, width * 4 + 16), attentionScratchBytes(headStride, tableWidth, blockSize));
   return (most + 63) & ~63;
 }

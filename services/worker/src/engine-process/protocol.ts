@@ -17,7 +17,7 @@ export interface EngineConfig {
   /** 0 = the backend's choice. */
   threads: number;
   /** How weights are kept; left out, the backend's choice. All workers that serve one model must agree, or a job that moves changes. */
-  quantization?: 'auto' | 'none' | 'int8';
+  quantization?: 'auto' | 'none' | 'int8' | 'int4';
   /** Where quantised weights are kept for the next start; left out, nowhere. */
   cacheDirectory?: string;
   /** False keeps kernels at 128-bit vectors. */

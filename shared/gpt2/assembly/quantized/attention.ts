@@ -8,7 +8,7 @@ import { exponentiate } from '../attention';
 import { getArgument } from '../job';
 import { multiplyAdd, splat } from '../vector-math';
 import { inverseScale, laneMask, largestLane, largestMagnitude, LIMIT, loadQuad, quantizeQuad } from './activations';
-import { foldColumns, tile1 } from './linear';
+import { foldColumns, tile1 } from './tiles';
 import { float, Layer, Plan, pointer, Step, word } from './plan';
 
 /** Positions summed as integers: 256 · 32767 · 127 < 2^31. */

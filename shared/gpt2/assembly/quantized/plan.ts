@@ -64,6 +64,8 @@ export namespace Matrix {
   /** Inputs rounded up to 4. */
   export const PADDED_DEPTH = 4;
   export const COLUMNS = 5;
+  /** 1 if weights have 4 bits and scales for every 32 of a column (see groups.ts), 0 if they have 8 and one scale per column. */
+  export const GROUPED = 6;
 }
 
 /** One step: its rows, and the buffers it works in. */

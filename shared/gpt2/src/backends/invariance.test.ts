@@ -40,6 +40,7 @@ function expectSameBits(actual: readonly Float32Array[], expected: readonly Floa
 describe.each([
   { kind: 'wasm f32', options: { quantization: 'none' }, blockSizes: [1, 3, 16, 300], threadCounts: [1, 3, 4] },
   { kind: 'wasm int8', options: { quantization: 'int8' }, blockSizes: [8, 16, 24, 304], threadCounts: [1, 3, 4] },
+  { kind: 'wasm int4', options: { quantization: 'int4' }, blockSizes: [8, 16, 24, 304], threadCounts: [1, 3, 4] },
   { kind: 'tfjs', options: { backend: 'tfjs' }, blockSizes: [1, 3, 16, 300], threadCounts: [] },
 ] as const)(`batch invariance, $kind (seed ${SEED})`, ({ options, blockSizes, threadCounts }) => {
   const prompt = tokens(0, LENGTH);

@@ -7,7 +7,8 @@ import type { FloatType } from './header.ts';
 /** All 65,536 half-precision values, widened (IEEE 754-2019, binary16). Built on first use. */
 let halfTable: Float32Array | undefined;
 
-function widenHalf(half: number): number {
+/** The number that these bits are in half precision (IEEE 754-2019, binary16). */
+export function widenHalf(half: number): number {
   const exponent = (half >> 10) & 0x1f;
   const fraction = half & 0x3ff;
   const magnitude =
@@ -41,7 +42,8 @@ export function toFloat32(bytes: Uint8Array, type: FloatType): Float32Array {
   return out;
 }
 
-function narrowToHalf(value: number): number {
+/** The bits of the nearest number in half precision, ties to even. */
+export function halfOf(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
   if (Number.isNaN(value)) return 0x7e00;
@@ -63,7 +65,7 @@ export function fromFloat32(values: Float32Array, type: FloatType): Uint8Array {
   if (type === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const words = new Uint16Array(values.length);
   if (type === 'F16') {
-    for (let i = 0; i < words.length; i++) words[i] = narrowToHalf(values[i]!);
+    for (let i = 0; i < words.length; i++) words[i] = halfOf(values[i]!);
   } else {
     const patterns = new Uint32Array(values.buffer, values.byteOffset, values.length);
     for (let i = 0; i < words.length; i++) {

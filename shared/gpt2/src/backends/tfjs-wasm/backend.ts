@@ -11,7 +11,8 @@ import type { SafetensorsFile } from '../../safetensors/reader.ts';
 import { checkStep } from '../check-step.ts';
 import type { LoadProgress } from '../checkpoint-reader.ts';
 import { createFloatRunner, floatBlockBytes, floatWeightBytes } from './float-runner.ts';
-import type { ModelRunner } from './model-runner.ts';
+import type { ModelRunner, RunnerInput } from './model-runner.ts';
+import type { QuantizedKind } from './quantized/image.ts';
 import {
   createQuantizedRunner,
   quantizationObstacle,
@@ -22,8 +23,8 @@ import { tfjsRuntime } from './tfjs-runtime.ts';
 import { createThreadPool, defaultThreads, type ThreadPool } from './thread-pool.ts';
 
 export interface TfjsWasmOptions {
-  /** Weights as 32-bit floats or as 8-bit integers; `auto`, the default, is int8 where the model allows it. */
-  readonly quantization?: 'auto' | 'none' | 'int8';
+  /** Weights as 32-bit floats, or as integers of 8 bits or, in the layers, 4; `auto`, the default, is int8 where the model allows it. */
+  readonly quantization?: 'auto' | 'none' | 'int8' | 'int4';
   /** Threads including the main one; as many as there are cores, at most 4, by default. */
   readonly threads?: number;
   /** False keeps vectors at 128 bits where the engine could join them to 256 (see compile-kernels.ts). Per process. */
@@ -39,10 +40,19 @@ export interface TfjsWasmOptions {
   readonly onCacheFailure?: (error: Error) => void;
 }
 
+function quantized(kind: QuantizedKind) {
+  return {
+    weightBytes: (config: Gpt2Config) => quantizedWeightBytes(config, kind),
+    blockBytes: quantizedBlockBytes,
+    createRunner: (input: RunnerInput) => createQuantizedRunner(input, kind),
+  };
+}
+
 /** What a kind of weights costs, and who computes with them. */
 const KINDS = {
   none: { weightBytes: floatWeightBytes, blockBytes: floatBlockBytes, createRunner: createFloatRunner },
-  int8: { weightBytes: quantizedWeightBytes, blockBytes: quantizedBlockBytes, createRunner: createQuantizedRunner },
+  int8: quantized('int8'),
+  int4: quantized('int4'),
 } as const;
 type Kind = keyof typeof KINDS;
 
@@ -106,7 +116,7 @@ function assemble(info: ModelBackendInfo, config: Gpt2Config, pool: ThreadPool, 
 }
 
 function kindOf(quantization: TfjsWasmOptions['quantization'], config: Gpt2Config, blockSize: number): Kind {
-  if (quantization === 'none' || quantization === 'int8') return quantization;
+  if (quantization !== undefined && quantization !== 'auto') return quantization;
   return quantizationObstacle(config, blockSize) === undefined ? 'int8' : 'none';
 }
 

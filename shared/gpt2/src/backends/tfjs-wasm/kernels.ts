@@ -82,7 +82,13 @@ export interface Kernels {
   ): void;
   /** A whole step; `plan` and `step` are records as quantized/plan.ts and quantized/step-record.ts write them. */
   quantizedStep(control: Pointer, plan: Pointer, step: Pointer): void;
-  quantizedScratchBytes(width: number, headStride: number, tableWidth: number, blockSize: number): number;
+  quantizedScratchBytes(
+    width: number,
+    headStride: number,
+    tableWidth: number,
+    blockSize: number,
+    groupedDepth: number,
+  ): number;
 }
 
 /** Agrees with `activate` in assembly/vector-math.ts. */

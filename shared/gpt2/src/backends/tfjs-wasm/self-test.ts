@@ -5,7 +5,7 @@
 import type { StepBatch } from '@inkwell/ports';
 import { type Gpt2Config, parseConfig } from '../../config.ts';
 import { instantiateKernels, type Kernels } from './kernels.ts';
-import { type ImageLayout, imageLayout } from './quantized/image.ts';
+import { groupedDepth, type ImageLayout, imageLayout, type QuantizedKind } from './quantized/image.ts';
 import { headStride, planWords, writePlan } from './quantized/plan.ts';
 import { placeStep } from './quantized/step-record.ts';
 
@@ -47,8 +47,13 @@ function batchOf(rows: number): StepBatch {
   };
 }
 
-function quantizedLogits(kernels: Kernels, memory: WebAssembly.Memory, config: Gpt2Config): Uint8Array[] {
-  const layout = imageLayout(config);
+function quantizedLogits(
+  kernels: Kernels,
+  memory: WebAssembly.Memory,
+  config: Gpt2Config,
+  kind: QuantizedKind,
+): Uint8Array[] {
+  const layout = imageLayout(config, kind);
   shrinkScales(memory, layout);
   const cacheAt = START + layout.bytes;
   const places = config.n_head * BLOCK_SIZE * 4;
@@ -61,7 +66,9 @@ function quantizedLogits(kernels: Kernels, memory: WebAssembly.Memory, config: G
   const input = { config, layout, image: START, caches: [cache], blockSize: BLOCK_SIZE, threads: 1 };
   writePlan(new DataView(memory.buffer, planAt, words * 4), planAt, input);
   const stepAt = Math.ceil((planAt + words * 4) / 64) * 64;
-  const scratchBytes = (width: number) => kernels.quantizedScratchBytes(config.n_embd, stride, width, BLOCK_SIZE);
+  const deepest = groupedDepth(layout);
+  const scratchBytes = (width: number) =>
+    kernels.quantizedScratchBytes(config.n_embd, stride, width, BLOCK_SIZE, deepest);
   return [1, 2, 3, POSITIONS].map((rows) => {
     const batch = batchOf(rows);
     const { logits, write } = placeStep(batch, { config, threads: 1, blockSize: BLOCK_SIZE, scratchBytes });
@@ -98,8 +105,10 @@ function results(module: WebAssembly.Module): Uint8Array[] {
   const config = parseConfig({ n_layer: 1, n_head: 2, n_embd: 144, n_inner: 200, n_positions: 32, vocab_size: 301 });
   const memory = new WebAssembly.Memory({ initial: 32, maximum: 65536, shared: true });
   const kernels = instantiateKernels(module, memory);
-  fill(memory);
-  const quantized = quantizedLogits(kernels, memory, config);
+  const quantized = (['int8', 'int4'] as const).flatMap((kind) => {
+    fill(memory);
+    return quantizedLogits(kernels, memory, config, kind);
+  });
   fill(memory);
   return [...quantized, ...floatResults(kernels, memory)];
 }

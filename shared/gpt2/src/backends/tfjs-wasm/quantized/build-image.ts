@@ -2,6 +2,7 @@
 import type { CheckpointReader } from '../../checkpoint-reader.ts';
 import type { ImageLayout, MatrixLayout, Section } from './image.ts';
 import { conv1d, embedding, quantizeMatrix } from './quantize.ts';
+import { quantizeToGroups } from './quantize-groups.ts';
 
 /** The image's bytes as floats. */
 function floats(image: Uint8Array, { offset, bytes }: Section): Float32Array {
@@ -27,11 +28,15 @@ class ImageBuilder {
   }
 
   async matrix(layout: MatrixLayout): Promise<void> {
-    const { name, depth, columns, weight, scales, bias, hasBias } = layout;
+    const { name, depth, columns, weight, scales, bias, hasBias, isGrouped } = layout;
     const values = await this.#reader.read(`${name}.weight`);
     const source = hasBias ? conv1d(values, depth, columns) : embedding(values, depth, columns);
-    const packed = new Int8Array(this.#image.buffer, this.#image.byteOffset + weight.offset, weight.bytes);
-    quantizeMatrix(source, { weight: packed, scales: floats(this.#image, scales) });
+    const packed = this.#image.subarray(weight.offset, weight.offset + weight.bytes);
+    if (isGrouped) quantizeToGroups(source, packed);
+    else {
+      const bytes = new Int8Array(packed.buffer, packed.byteOffset, packed.length);
+      quantizeMatrix(source, { weight: bytes, scales: floats(this.#image, scales) });
+    }
     if (hasBias) floats(this.#image, bias).set(await this.#reader.read(`${name}.bias`));
   }
 }

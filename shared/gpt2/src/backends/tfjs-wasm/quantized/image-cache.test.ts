@@ -26,12 +26,16 @@ interface Loaded {
   failures: string[];
 }
 
-async function load(cache: string | undefined = cacheDirectory, model = 'model'): Promise<Loaded> {
+async function load(
+  cache: string | undefined = cacheDirectory,
+  model = 'model',
+  quantization: 'int8' | 'int4' = 'int8',
+): Promise<Loaded> {
   const seen = new Set<string>();
   const failures: string[] = [];
   const { backend } = await loadModel(join(directory, model), {
     threads: 1,
-    quantization: 'int8',
+    quantization,
     ...(cache !== undefined && { cacheDirectory: cache }),
     onProgress: ({ tensor }) => seen.add(tensor),
     onCacheFailure: (error) => failures.push(error.message),
@@ -106,4 +110,19 @@ it('a directory that cannot be written costs time, not the model', async () => {
   const loaded = await load(blocked);
   expect(loaded.failures).toEqual([expect.stringContaining('EEXIST')]);
   expect(loaded.logits.equals(logits)).toBe(true);
+});
+
+it('each kind of weights has an image of its own', async () => {
+  const int8 = await load();
+  const int4 = await load(cacheDirectory, 'model', 'int4');
+  expect(int4.cached).toBe(false);
+  expect(int4.logits.equals(int8.logits)).toBe(false);
+  for (const [kind, first] of [
+    ['int8', int8],
+    ['int4', int4],
+  ] as const) {
+    const again = await load(cacheDirectory, 'model', kind);
+    expect(again.cached).toBe(true);
+    expect(again.logits.equals(first.logits)).toBe(true);
+  }
 });

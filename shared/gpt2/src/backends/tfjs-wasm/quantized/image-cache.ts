@@ -8,9 +8,10 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Gpt2Config } from '../../../config.ts';
+import type { QuantizedKind } from './image.ts';
 
 /** Changes whenever the bytes of an image mean something else. */
-const FORMAT = 'inkwell-int8-1';
+const FORMATS: Readonly<Record<QuantizedKind, string>> = { int8: 'inkwell-int8-1', int4: 'inkwell-int4-1' };
 const HEADER_BYTES = 4096;
 const CHUNK_BYTES = 1 << 24;
 
@@ -64,19 +65,22 @@ export class ImageCache {
   readonly #path: string;
   readonly #weights: string;
   readonly #config: string;
+  readonly #format: string;
 
-  private constructor(directory: string, path: string, weights: string, config: string) {
+  private constructor(directory: string, path: string, weights: string, config: string, format: string) {
+    this.#format = format;
     this.#directory = directory;
     this.#path = path;
     this.#weights = weights;
     this.#config = config;
   }
 
-  /** @param weights path of model.safetensors; each has one file in `directory` */
-  static async of(directory: string, weights: string, config: Gpt2Config): Promise<ImageCache> {
+  /** @param weights path of model.safetensors; each has one file of each kind in `directory` */
+  static async of(directory: string, weights: string, config: Gpt2Config, kind: QuantizedKind): Promise<ImageCache> {
     const place = await realpath(weights);
     const name = createHash('sha256').update(place).digest('hex').slice(0, 16);
-    return new ImageCache(directory, join(directory, `${name}.int8`), place, JSON.stringify(config));
+    const path = join(directory, `${name}.${kind}`);
+    return new ImageCache(directory, path, place, JSON.stringify(config), FORMATS[kind]);
   }
 
   /**
@@ -100,14 +104,14 @@ export class ImageCache {
   }
 
   async #fits({ format, config, weightsStat, weightsHash }: Header): Promise<boolean> {
-    if (format !== FORMAT || config !== this.#config) return false;
+    if (format !== this.#format || config !== this.#config) return false;
     return weightsStat === (await statOf(this.#weights)) || weightsHash === (await sha256OfFile(this.#weights));
   }
 
   /** Which weights an image is about to be made from. To be taken before they are read: a change meanwhile then shows. */
   async identify(): Promise<ImageIdentity> {
     const weightsStat = await statOf(this.#weights);
-    return { format: FORMAT, config: this.#config, weightsStat, weightsHash: await sha256OfFile(this.#weights) };
+    return { format: this.#format, config: this.#config, weightsStat, weightsHash: await sha256OfFile(this.#weights) };
   }
 
   /** @throws if the directory cannot be written */

@@ -2,7 +2,7 @@
 import { CheckpointReader, checkpointBytes } from '../../checkpoint-reader.ts';
 import type { RunnerInput } from '../model-runner.ts';
 import { buildImage } from './build-image.ts';
-import type { ImageLayout } from './image.ts';
+import type { ImageLayout, QuantizedKind } from './image.ts';
 import { ImageCache } from './image-cache.ts';
 
 async function quantize(image: Uint8Array, layout: ImageLayout, input: RunnerInput): Promise<void> {
@@ -11,10 +11,15 @@ async function quantize(image: Uint8Array, layout: ImageLayout, input: RunnerInp
 }
 
 /** @throws ModelError naming the tensor that is missing, misshapen, of another dtype or not finite */
-export async function loadImage(image: Uint8Array, layout: ImageLayout, input: RunnerInput): Promise<void> {
+export async function loadImage(
+  image: Uint8Array,
+  layout: ImageLayout,
+  kind: QuantizedKind,
+  input: RunnerInput,
+): Promise<void> {
   const { cacheDirectory, file, config, onProgress, onCacheFailure } = input;
   if (cacheDirectory === undefined) return quantize(image, layout, input);
-  const cache = await ImageCache.of(cacheDirectory, file.path, config);
+  const cache = await ImageCache.of(cacheDirectory, file.path, config, kind);
   const totalBytes = checkpointBytes(config);
   const report = (bytes: number) =>
     onProgress({ loadedBytes: Math.round((bytes / image.length) * totalBytes), totalBytes, tensor: 'quantised image' });

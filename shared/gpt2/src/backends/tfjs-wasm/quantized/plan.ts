@@ -65,10 +65,13 @@ class PlanWriter {
   }
 
   /** Writes a matrix record and returns its address. */
-  matrix({ weight, scales, bias, depth, paddedDepth, columns }: MatrixLayout): number {
+  matrix({ weight, scales, bias, depth, paddedDepth, columns, isGrouped }: MatrixLayout): number {
     const at = this.#nextMatrix;
     this.#nextMatrix += MATRIX_WORDS * 4;
-    this.record(at, [this.at(weight), this.at(scales), this.at(bias), depth, paddedDepth, columns]);
+    this.record(at, [
+      ...[this.at(weight), this.at(scales), this.at(bias), depth, paddedDepth, columns],
+      isGrouped ? 1 : 0,
+    ]);
     return this.#address + at;
   }
 

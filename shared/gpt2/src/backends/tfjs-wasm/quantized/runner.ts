@@ -10,7 +10,7 @@ import { type Heap, heapOf } from '../heap.ts';
 import type { ModelRunner, RunnerInput } from '../model-runner.ts';
 import { copyRows } from '../model-runner.ts';
 import { KERNEL_NAMES } from '../register-kernels.ts';
-import { imageLayout } from './image.ts';
+import { groupedDepth, imageLayout, type QuantizedKind } from './image.ts';
 import { loadImage } from './load-image.ts';
 import { type CacheAddresses, headStride, planWords, writePlan } from './plan.ts';
 import { placeStep, type StepSizes } from './step-record.ts';
@@ -34,8 +34,8 @@ export function quantizedBlockBytes(config: Gpt2Config, blockSize: number): numb
   return 2 * config.n_layer * config.n_head * blockSize * (headStride(config) + 4);
 }
 
-export function quantizedWeightBytes(config: Gpt2Config): number {
-  return imageLayout(config).bytes;
+export function quantizedWeightBytes(config: Gpt2Config, kind: QuantizedKind): number {
+  return imageLayout(config, kind).bytes;
 }
 
 /** Places of the caches in one allocation. It is left as it is: memory nobody has written to costs nothing. */
@@ -88,17 +88,17 @@ class QuantizedRunner implements ModelRunner {
 }
 
 /** @throws ModelError if the weights do not fit the configuration */
-export async function createQuantizedRunner(input: RunnerInput): Promise<ModelRunner> {
+export async function createQuantizedRunner(input: RunnerInput, kind: QuantizedKind): Promise<ModelRunner> {
   const { runtime, pool, config, blockSize, blockCount } = input;
   const obstacle = quantizationObstacle(config, blockSize);
-  if (obstacle !== undefined) throw new ModelError(`int8: ${obstacle}`);
+  if (obstacle !== undefined) throw new ModelError(`${kind}: ${obstacle}`);
   const heap = heapOf(runtime);
-  const layout = imageLayout(config);
+  const layout = imageLayout(config, kind);
   const owned: tf.Tensor[] = [];
   try {
     const image = heap.allocate(layout.bytes);
     owned.push(image);
-    await loadImage(heap.bytes(image), layout, input);
+    await loadImage(heap.bytes(image), layout, kind, input);
     const cache = heap.allocate(blockCount * quantizedBlockBytes(config, blockSize));
     const plan = heap.allocate(planWords(config) * 4);
     owned.push(cache, plan);
@@ -110,8 +110,9 @@ export async function createQuantizedRunner(input: RunnerInput): Promise<ModelRu
       blockSize,
       threads: pool.threads,
     });
+    const deepest = groupedDepth(layout);
     const scratchBytes = (tableWidth: number) =>
-      runtime.kernels.quantizedScratchBytes(config.n_embd, headStride(config), tableWidth, blockSize);
+      runtime.kernels.quantizedScratchBytes(config.n_embd, headStride(config), tableWidth, blockSize, deepest);
     return new QuantizedRunner(heap, pool.control, plan, owned, {
       config,
       threads: pool.threads,
