@@ -7,7 +7,7 @@ import { openMongoStore } from '@inkwell/adapters/mongo';
 import { openRedisStore } from '@inkwell/adapters/redis';
 import { clusterDependencies, createGateway, issueApiKey, watchWorkers } from '@inkwell/gateway';
 import { openModelDirectory } from '@inkwell/gpt2';
-import { createLog, createMetrics } from '@inkwell/observability';
+import { createLog, createMetrics, type Logger } from '@inkwell/observability';
 import { systemClock } from '@inkwell/ports';
 import { retry } from '@inkwell/resilience';
 import { createWorker } from '@inkwell/worker';
@@ -41,8 +41,10 @@ function patiently<T>(open: () => Promise<T>): Promise<T> {
   return retry(open, { firstMs: 100, longestMs: 1_000, signal, onFailure: () => {} });
 }
 
+const usualLog = () => createLog({ level: process.env.FAULTS_LOG === undefined ? 'silent' : 'warn', name: 'faults' });
+
 /** @param paceMs what a token takes */
-export async function startFaultyCluster(paceMs: number): Promise<FaultyCluster> {
+export async function startFaultyCluster(paceMs: number, log: Logger = usualLog()): Promise<FaultyCluster> {
   await using opened = new AsyncDisposableStack();
   const closing = <T extends { close(): Promise<void> }>(one: T) => opened.adopt(one, (it) => it.close());
   const stopping = <T extends { stop(): Promise<void> }>(one: T) => opened.adopt(one, (it) => it.stop());
@@ -59,7 +61,6 @@ export async function startFaultyCluster(paceMs: number): Promise<FaultyCluster>
     mongo: closing(await startFaultProxy(mongo.url)),
     kafka: kafkaProxy,
   };
-  const log = createLog({ level: process.env.FAULTS_LOG === undefined ? 'silent' : 'warn', name: 'faults' });
   const brokers = [`127.0.0.1:${kafkaProxy.port}`];
   await migrateTopics({ brokers, topicPrefix: 'faults.', jobPartitions: 4, factPartitions: 1 });
   const openRedis = async () =>

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { Edition } from './edition.ts';
 
-export const password = 'correct horse battery';
+const password = 'correct horse battery';
 
 export interface Party {
   name: string;

@@ -4,7 +4,7 @@
  */
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 
-export interface ReadPass {
+interface ReadPass {
   /** 0 to let pass, or the milliseconds after which to come back. */
   waitMs: number;
   /** Whether it is the first refusal of its minute. */
