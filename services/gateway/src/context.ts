@@ -28,6 +28,7 @@ import type { Identity } from './auth/identity.ts';
 import type { Dependency } from './bounded-ports.ts';
 import type { GatewayConfig } from './config.ts';
 import type { Readers } from './delivery/readers.ts';
+import type { PublishedMarks } from './jobs/published-marks.ts';
 import type { ResponseCache } from './jobs/response-cache.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
@@ -85,6 +86,7 @@ export interface GatewayContext {
   readonly openApi: () => object;
   readonly lifecycle: Lifecycle;
   readonly readers: Readers;
+  readonly publishedMarks: PublishedMarks;
   readonly responseCache: ResponseCache;
   /** The rules in force at this moment. */
   readonly policy: () => ContentPolicy;

@@ -17,6 +17,7 @@ import { type GatewayConfig, resolveConfig } from './config.ts';
 import type { GatewayContext, GatewayPorts, ServedModel, WorkerStats } from './context.ts';
 import { Readers } from './delivery/readers.ts';
 import { embeddedDependencies } from './dependency-plans.ts';
+import { PublishedMarks } from './jobs/published-marks.ts';
 import { ResponseCache } from './jobs/response-cache.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { reportFallback } from './limits/report-fallback.ts';
@@ -108,6 +109,7 @@ function toContext(options: GatewayOptions): GatewayContext {
     },
     lifecycle: createLifecycle(),
     readers: new Readers(),
+    publishedMarks: new PublishedMarks(bounded.ports.jobStore, log),
     responseCache: new ResponseCache(options.clock, config.responseCacheBytes),
     policy: options.policy ?? defaultPolicy(),
     trail: new FactTrail(bounded.ports.factLog, options.log),

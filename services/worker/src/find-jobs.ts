@@ -35,7 +35,7 @@ export async function publishOrphans(
   await Promise.all(
     unknown.map(async (one) => {
       await persist(context, 'publish', () => jobBus.publish(toJobMessage(one)));
-      await persist(context, 'mark published', () => jobStore.markPublished(one.key));
+      await persist(context, 'mark published', () => jobStore.markPublished([one.key]));
     }),
   );
 }

@@ -59,8 +59,8 @@ export interface JobStore {
   /** Newest first (by creation, then key). */
   list(filter: JobFilter, page: JobPage): Promise<{ records: JobRecord[]; hasMore: boolean }>;
   counts(): Promise<QueueCounts>;
-  /** The job's message is on the bus. Nobody need wait for this: a mark that is lost means one publication more, which changes nothing. */
-  markPublished(key: JobKey): Promise<void>;
+  /** The jobs' messages are on the bus. Nobody need wait for this: a mark that is lost means one publication more, which changes nothing. */
+  markPublished(keys: readonly JobKey[]): Promise<void>;
   /** Jobs still `queued`, created before `createdBefore` (Unix ms), whose message isn't known to be on the bus, oldest first: what a crash left behind. */
   listUnpublished(createdBefore: number, limit: number): Promise<JobRecord[]>;
 }

@@ -47,14 +47,6 @@ function refusal(gateway: GatewayContext, scope: 'queue' | 'tenant', queued: num
   });
 }
 
-async function publish({ ports, log }: GatewayContext, record: JobRecord): Promise<void> {
-  await ports.jobBus.publish(toJobMessage(record));
-  // Nobody waits for the mark: without it a worker publishes the job once more.
-  ports.jobStore
-    .markPublished(record.key)
-    .catch((error: unknown) => log.debug({ err: error }, 'a job was not marked as published'));
-}
-
 /** @throws InkwellError `queue_full`, `tenant_queue_full`, `job_exists`, `dependency_unavailable`, or that a limit is reached */
 export async function acceptJob(gateway: GatewayContext, accepted: AcceptedRequest, id: string): Promise<AcceptedJob> {
   gateway.trail.ensureRoom();
@@ -72,7 +64,10 @@ export async function acceptJob(gateway: GatewayContext, accepted: AcceptedReque
   if (!created && record.requestHash !== accepted.requestHash) throw new InkwellError('job_exists', { param: 'id' });
   // In the same turn as the publish, so that one commit or one request to the log carries both.
   if (created) gateway.trail.publishBehind(jobCreatedFact(record));
-  if (record.state === 'queued') await publish(gateway, record);
+  if (record.state === 'queued') {
+    await gateway.ports.jobBus.publish(toJobMessage(record));
+    gateway.publishedMarks.add(record.key);
+  }
   if (created) gateway.metrics.jobsAccepted.inc({ priority: record.priority });
   return { record, created };
 }

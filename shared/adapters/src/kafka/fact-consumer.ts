@@ -9,7 +9,7 @@ import type { KafkaMessage } from 'kafkajs';
 import { type KafkaLog, reasonOf } from './client.ts';
 import { GroupMember, type GroupTiming } from './group-member.ts';
 import { committedOffsets, type Link, logOffsets, type Place, placeKey } from './link.ts';
-import { LogReader } from './log-reader.ts';
+import { LogReader, type ReadingPace } from './log-reader.ts';
 import { type Decoded, decode } from './messages.ts';
 
 export interface FactConsumerOptions extends GroupTiming {
@@ -38,6 +38,8 @@ interface Partition extends Place {
   ours: boolean;
 }
 
+/** Nobody waits for a fact: many are written together. */
+const pace: ReadingPace = { longPollMs: 250, minBytes: 262_144, pauseMs: 50 };
 const mostFactsPerBatch = 500;
 /** Facts of one partition that wait here before reading it pauses. */
 const readAhead = 1000;
@@ -60,7 +62,7 @@ export class FactConsumer {
   constructor(options: FactConsumerOptions) {
     this.#options = options;
     const onMessages = (place: Place, messages: readonly KafkaMessage[]) => this.#take(place, messages);
-    this.#reader = new LogReader({ link: options.readLink, log: options.log, onMessages });
+    this.#reader = new LogReader({ link: options.readLink, log: options.log, pace, onMessages });
   }
 
   /** Resolves once the consumer has its share of the partitions. */

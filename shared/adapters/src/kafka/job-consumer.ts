@@ -10,7 +10,7 @@ import type { KafkaMessage } from 'kafkajs';
 import { type KafkaLog, reasonOf } from './client.ts';
 import { GroupMember, type GroupTiming } from './group-member.ts';
 import { committedOffsets, type Link, logOffsets, type Place, placeKey } from './link.ts';
-import { LogReader } from './log-reader.ts';
+import { LogReader, type ReadingPace } from './log-reader.ts';
 import { cancelMessageSchema, decode, retryMessageSchema } from './messages.ts';
 import { markOf, PartitionProgress } from './progress.ts';
 import { laneTopics, type TopicNames } from './topics.ts';
@@ -58,6 +58,8 @@ interface Held {
   timer?: NodeJS.Timeout;
 }
 
+/** At once; but what comes within two milliseconds comes together, for a fetch costs more than a message. */
+const pace: ReadingPace = { longPollMs: 100, minBytes: 1, pauseMs: 2 };
 const commitEveryMs = 100;
 /** Pause before a delivery that failed on our side is tried again. */
 const repairDelayMs = 1000;
@@ -83,7 +85,7 @@ export class JobConsumer {
     this.#options = options;
     this.#topics = laneTopics(options.names);
     const onMessages = (place: Place, messages: readonly KafkaMessage[]) => this.#take(place, messages);
-    this.#reader = new LogReader({ link: options.readLink, log: options.log, onMessages });
+    this.#reader = new LogReader({ link: options.readLink, log: options.log, pace, onMessages });
   }
 
   /** Resolves once the consumer has its share of the lanes and hears of cancels. */

@@ -7,9 +7,20 @@ import type { Cluster, KafkaMessage } from 'kafkajs';
 import { type KafkaLog, reasonOf } from './client.ts';
 import { byTopic, errorType, type Link, logOffsets, type Place, placeKey } from './link.ts';
 
+/** How many messages share a fetch, at the price of how late they are. */
+export interface ReadingPace {
+  /** Longest a broker waits for enough to come; also how late a newly wanted partition may be asked for. */
+  longPollMs: number;
+  /** What is enough. */
+  minBytes: number;
+  /** Pause after a fetch that brought something, before the next. */
+  pauseMs: number;
+}
+
 export interface LogReaderOptions {
   link: Link;
   log: KafkaLog;
+  pace: ReadingPace;
   onMessages(place: Place, messages: readonly KafkaMessage[]): void;
 }
 
@@ -26,8 +37,6 @@ interface FetchedPartition {
   messages: (KafkaMessage & { isControlRecord?: boolean })[];
 }
 
-/** Longest a broker waits for something to come; also how late a newly wanted partition may be asked for. */
-const longPollMs = 100;
 const maxBytesPerPartition = 524_288;
 const maxBytes = 4_194_304;
 const longestPauseMs = 1000;
@@ -116,13 +125,16 @@ export class LogReader {
       }));
       const { responses } = await this.#options.link.use(async (cluster) => {
         const broker = await cluster.findBroker({ nodeId });
-        return broker.fetch({ maxWaitTime: longPollMs, minBytes: 1, maxBytes, isolationLevel: 0, topics });
+        const { longPollMs: maxWaitTime, minBytes } = this.#options.pace;
+        return broker.fetch({ maxWaitTime, minBytes, maxBytes, isolationLevel: 0, topics });
       });
       this.#failures = 0;
       const askedAt = new Map(asked.map(({ cursor, offset }) => [placeKey(cursor), offset]));
+      let brought = false;
       for (const { topicName, partitions } of responses) {
-        for (const fetched of partitions) this.#handOn(topicName, fetched, askedAt);
+        for (const fetched of partitions) brought = this.#handOn(topicName, fetched, askedAt) || brought;
       }
+      if (brought) await wait(this.#options.pace.pauseMs, undefined, { signal: this.#closing.signal }).catch(() => {});
     } catch (error) {
       await this.#recover(error);
     } finally {
@@ -131,19 +143,21 @@ export class LogReader {
     }
   }
 
-  #handOn(topic: string, { partition, messages }: FetchedPartition, askedAt: ReadonlyMap<string, number>): void {
+  /** Answers whether there was something. */
+  #handOn(topic: string, { partition, messages }: FetchedPartition, askedAt: ReadonlyMap<string, number>): boolean {
     const place = { topic, partition };
     const cursor = this.#cursors.get(placeKey(place));
     // It may have been dropped, paused or set elsewhere while the fetch was under way.
-    if (cursor === undefined || !this.#isActive(cursor) || cursor.offset !== askedAt.get(placeKey(place))) return;
+    if (cursor === undefined || !this.#isActive(cursor) || cursor.offset !== askedAt.get(placeKey(place))) return false;
     const fresh = messages.filter(({ offset }) => Number(offset) >= cursor.offset);
     const last = fresh.at(-1);
-    if (last === undefined) return;
+    if (last === undefined) return false;
     cursor.offset = Number(last.offset) + 1;
     this.#options.onMessages(
       place,
       fresh.filter(({ isControlRecord }) => isControlRecord !== true),
     );
+    return true;
   }
 
   async #recover(error: unknown): Promise<void> {

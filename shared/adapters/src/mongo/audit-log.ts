@@ -32,9 +32,14 @@ export function createAuditLog({ audit, auditHeads, call }: MongoConnection): Au
     return noted === null ? emptyHead : { seq: noted.seq, hash: noted.hash };
   };
 
-  /** The newest entry; should the entries have been cut behind our back, the head, so that the gap shows. */
+  /**
+   * The newest entry: the head that is noted, unless a writer died before it noted its own. Should the entries have been cut behind our back,
+   * it is the head all the same, so that the gap shows.
+   */
   const newest = async (): Promise<AuditHead> => {
-    const [noted, last] = await Promise.all([head(), audit.findOne().sort({ _id: -1 }).lean()]);
+    const noted = await head();
+    if ((await audit.findById(noted.seq + 1, { _id: 1 }).lean()) === null) return noted;
+    const last = await audit.findOne().sort({ _id: -1 }).lean();
     return last === null || noted.seq > last._id ? noted : { seq: last._id, hash: last.hash };
   };
 

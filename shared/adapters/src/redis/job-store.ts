@@ -47,8 +47,8 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
       return toCounts(await connection.call((redis) => redis.hgetall(keys.counts)));
     },
 
-    async markPublished(key: JobKey) {
-      await connection.call((redis) => redis.zrem(keys.unpublished, key));
+    async markPublished(published: readonly JobKey[]) {
+      if (published.length > 0) await connection.call((redis) => redis.zrem(keys.unpublished, ...published));
     },
 
     async listUnpublished(createdBefore: number, limit: number) {

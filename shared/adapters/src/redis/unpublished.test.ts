@@ -28,8 +28,8 @@ it('are listed until they are marked, begun or cancelled', async () => {
   for (const job of jobs) await store.jobStore.create(job, limits);
   const [marked, begun, cancelled] = jobs;
   expect(await listed()).toEqual(['marked', 'begun', 'cancelled', 'left']);
-  await store.jobStore.markPublished(marked!.key);
-  await store.jobStore.markPublished(marked!.key);
+  await store.jobStore.markPublished([marked!.key]);
+  await store.jobStore.markPublished([marked!.key]);
   expect(await listed()).toEqual(['begun', 'cancelled', 'left']);
   await store.jobStore.transition(begun!.key, ['queued'], 'in_progress', {}, 1);
   await store.jobStore.transition(cancelled!.key, ['queued'], 'cancelled', { finishedAt: 9 }, 1);
