@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { writeRandomModel } from '@inkwell/gpt2';
+import { nativeAddonPath } from '@inkwell/gpt2/native-addon';
 import type { EngineFigures } from './engine-child.ts';
 import { measureReadBandwidth } from './memory-bandwidth.ts';
 import { installPeers } from './peers/install.ts';
@@ -74,9 +75,37 @@ export async function ensureRandomModel(progress: (text: string) => void): Promi
   renameSync(unfinished, random124m);
 }
 
-function ours(engine: string, directory: string, quantization: string): Contender {
-  const child = [join(here, 'engine-child.ts'), directory, quantization, join(scratch, 'quantised')];
+interface Ours {
+  readonly directory?: string;
+  readonly backend: 'wasm' | 'native';
+  readonly quantization: string;
+  readonly addonPath?: string;
+}
+
+function ours(engine: string, { directory = random124m, backend, quantization, addonPath = '' }: Ours): Contender {
+  const child = [
+    join(here, 'engine-child.ts'),
+    directory,
+    backend,
+    quantization,
+    join(scratch, 'quantised'),
+    addonPath,
+  ];
   return { engine, command: [process.execPath, ...child], isComparable: directory === random124m };
+}
+
+/** The native accelerator, where a compiler is. */
+async function natives(progress: (text: string) => void): Promise<Contender[]> {
+  try {
+    progress('native: compiling unless done');
+    const addonPath = await nativeAddonPath();
+    return ['int8', 'w4a8'].map((quantization) =>
+      ours(`inkwell-native-${quantization}`, { backend: 'native', quantization, addonPath }),
+    );
+  } catch (error) {
+    progress(`no native rows: ${(error as Error).message}`);
+    return [];
+  }
 }
 
 async function peers(progress: (text: string) => void): Promise<Contender[]> {
@@ -155,21 +184,23 @@ function combine(contender: Contender, rounds: readonly EngineFigures[]): Engine
 export async function benchEngine({ rounds, peers: withPeers, progress }: EngineBenchOptions): Promise<EngineReport> {
   mkdirSync(scratch, { recursive: true });
   await ensureRandomModel(progress);
-  const reference = ours('inkwell-wasm-f32', random124m, 'none');
-  const int8 = ours('inkwell-wasm-int8', random124m, 'int8');
-  const int4 = ours('inkwell-wasm-int4', random124m, 'int4');
+  const reference = ours('inkwell-wasm-f32', { backend: 'wasm', quantization: 'none' });
+  const quantised = [
+    ours('inkwell-wasm-int8', { backend: 'wasm', quantization: 'int8' }),
+    ours('inkwell-wasm-int4', { backend: 'wasm', quantization: 'int4' }),
+    ...(await natives(progress)),
+  ];
   const contenders = [
-    ours('inkwell-small', bundled, 'auto'),
+    ours('inkwell-small', { directory: bundled, backend: 'wasm', quantization: 'auto' }),
     reference,
-    int8,
-    int4,
+    ...quantised,
     ...(withPeers ? await peers(progress) : []),
   ];
   const bandwidth = await measureReadBandwidth(threads);
   const measured = new Map<Contender, EngineFigures[]>(contenders.map((contender) => [contender, []]));
   // The first load quantises; what is measured is the load that users see ever after.
   progress('engine: quantising');
-  for (const quantized of [int8, int4]) await measure(quantized);
+  for (const contender of quantised) await measure(contender);
   for (let round = 1; round <= rounds; round++)
     for (const [contender, figures] of measured) {
       progress(`engine: ${contender.engine}, round ${round} of ${rounds}`);

@@ -1,6 +1,6 @@
 /**
- * Measures one engine in a process of its own, so that its memory is its own. Arguments: model directory, quantization, directory of
- * quantised weights, file for logits (or nothing). The answer is one JSON line on stdout. Text is drawn greedily past the end-of-text token;
+ * Measures one engine in a process of its own, so that its memory is its own. Arguments: model directory, backend, quantization, directory
+ * of quantised weights, native add-on (or nothing), file for logits (or nothing). The answer is one JSON line on stdout. Text is drawn greedily past the end-of-text token;
  * a decode figure is batch size ÷ median step.
  */
 import { writeFileSync } from 'node:fs';
@@ -84,12 +84,19 @@ async function writeLogits({ backend }: LoadedModel, path: string): Promise<void
 
 async function main([
   directory = '',
+  name,
   quantization,
   cacheDirectory = '',
+  addonPath = '',
   logitsPath = '',
 ]: string[]): Promise<EngineFigures> {
   const startedAt = performance.now();
-  const options = { quantization: quantization as BackendOptions['quantization'] & string, cacheDirectory };
+  const options = {
+    backend: name as BackendOptions['backend'] & string,
+    quantization: quantization as BackendOptions['quantization'] & string,
+    cacheDirectory,
+    ...(addonPath !== '' && { addonPath }),
+  };
   const model = await loadModel(directory, options);
   const { backend, tokenizer, config } = model;
   const loadS = rounded((performance.now() - startedAt) / 1000);
@@ -104,9 +111,9 @@ async function main([
   const rssMb = Math.round(process.resourceUsage().maxRSS / 1024);
   if (logitsPath !== '') await writeLogits(model, logitsPath);
   await backend.dispose();
-  const { name, device, threads, quantization: kind } = backend.info;
+  const { device, threads, quantization: kind } = backend.info;
   return {
-    backend: `${name} ${device}, ${kind === 'none' ? 'f32' : kind}, ${threads} threads`,
+    backend: `${backend.info.name} ${device}, ${kind === 'none' ? 'f32' : kind}, ${threads} threads`,
     decode,
     prefill,
     ttftMs,

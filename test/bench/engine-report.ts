@@ -37,20 +37,25 @@ function withSpread(value: number | undefined, spread: [number, number] | undefi
   return value === undefined || spread === undefined ? '–' : `${value} (${spread[0]}–${spread[1]})`;
 }
 
-/** Ours by each peer's, figure by figure. */
+const ourQuantised = ['inkwell-wasm-int8', 'inkwell-native-int8', 'inkwell-native-w4a8'];
+
+/** Ours by every other engine's, figure by figure. */
 function ratioTable(rows: EngineRow[]): string {
-  const int8 = rows.find((row) => row.engine === 'inkwell-wasm-int8');
-  const others = rows.filter((row) => row.isComparable && row !== int8);
-  if (!int8) return '';
   const ratio = (mine: number | undefined, theirs: number | undefined) =>
     mine === undefined || theirs === undefined ? '–' : (mine / theirs).toFixed(2);
-  const cells = others.map((row) => [
-    row.engine,
-    ...batches.map((batch) => ratio(int8.decode[batch], row.decode[batch])),
-    ...prompts.map((length) => ratio(int8.prefill[length], row.prefill[length])),
-  ]);
-  const header = ['inkwell-wasm-int8 ÷', 'batch 1', '4', '8', '16', 'prefill 128', '512'];
-  return `### Ratios\n\n${table(header, cells)}`;
+  const tables = rows
+    .filter((row) => ourQuantised.includes(row.engine))
+    .map((mine) => {
+      const cells = rows
+        .filter((row) => row.isComparable && row !== mine)
+        .map((row) => [
+          row.engine,
+          ...batches.map((batch) => ratio(mine.decode[batch], row.decode[batch])),
+          ...prompts.map((length) => ratio(mine.prefill[length], row.prefill[length])),
+        ]);
+      return table([`${mine.engine} ÷`, 'batch 1', '4', '8', '16', 'prefill 128', '512'], cells);
+    });
+  return `### Ratios\n\n${tables.join('\n\n')}`;
 }
 
 function exactnessTable(rows: EngineRow[]): string {
@@ -69,6 +74,8 @@ function roofline({ rows, bandwidth }: EngineReport): string {
     'inkwell-wasm-f32': 4 * (embeddings124m + layers124m),
     'inkwell-wasm-int8': embeddings124m + layers124m,
     'inkwell-wasm-int4': embeddings124m + layers124m * (18 / 32),
+    'inkwell-native-int8': embeddings124m + layers124m,
+    'inkwell-native-w4a8': (embeddings124m + layers124m) * (17 / 32),
   };
   const cells = rows.flatMap((row) => {
     const bytes = bytesPerToken[row.engine];

@@ -175,19 +175,19 @@ const embeddedEnvironment = z.object({
     .optional()
     .describe("The model's name in the API; default: the name of its folder."),
   INKWELL_BACKEND: z
-    .enum(['auto', 'wasm', 'tfjs', 'null'])
+    .enum(['auto', 'native', 'wasm', 'tfjs', 'null'])
     .default('auto')
     .describe(
-      "What computes: wasm (our kernels), tfjs (TensorFlow.js's own operations, slow: the reference), or null (no model: fixed tokens, to measure everything else). auto picks the best that works.",
+      "What computes: native (our kernels compiled by npm run build:native), wasm (our kernels in WebAssembly), tfjs (TensorFlow.js's own operations, slow: the reference), or null (no model: fixed tokens, to measure everything else). auto picks the best that works.",
     ),
   INKWELL_THREADS: wholeNumber(0, 64)
     .default(0)
-    .describe('Threads of the wasm backend; 0 = one per core, at most four.'),
+    .describe('Threads of the native and wasm backends; 0 = one per core, at most four.'),
   INKWELL_QUANTIZATION: z
-    .enum(['auto', 'none', 'int8', 'int4'])
+    .enum(['auto', 'none', 'int8', 'int4', 'w4a8'])
     .default('auto')
     .describe(
-      'How weights are kept: none (32-bit floats), int8, int4 (less memory, slower, less exact), or auto: int8 where the model allows it. Workers of one model must agree.',
+      'How weights are kept: none (32-bit floats), int8, int4 (less memory, slower, less exact), w4a8 (4-bit weights for 8-bit activations: the fastest and least exact, native only), or auto: int8 where the model allows it. Workers of one model must agree.',
     ),
   INKWELL_WIDE_VECTORS: z
     .enum(['auto', 'off'])

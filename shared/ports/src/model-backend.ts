@@ -24,7 +24,7 @@ export interface ModelBackendInfo {
   name: string;
   device: string;
   threads: number;
-  quantization: 'none' | 'int8' | 'int4';
+  quantization: 'none' | 'int8' | 'int4' | 'w4a8';
   /** Positions per KV block. */
   blockSize: number;
   blockCount: number;

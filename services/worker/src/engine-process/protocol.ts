@@ -11,13 +11,13 @@ export const protocolVersion = 1;
 /** What the engine process is to run; composed by the caller, crosses the process border as JSON. */
 export interface EngineConfig {
   /** `auto` picks the best that initialises; `null` computes nothing and answers fixed tokens. */
-  backend: 'auto' | 'wasm' | 'tfjs' | 'null';
+  backend: 'auto' | 'native' | 'wasm' | 'tfjs' | 'null';
   /** A model in Hugging Face layout; the null backend reads its tokenizer and context length. */
   modelDir: string;
   /** 0 = the backend's choice. */
   threads: number;
   /** How weights are kept; left out, the backend's choice. All workers that serve one model must agree, or a job that moves changes. */
-  quantization?: 'auto' | 'none' | 'int8' | 'int4';
+  quantization?: 'auto' | 'none' | 'int8' | 'int4' | 'w4a8';
   /** Where quantised weights are kept for the next start; left out, nowhere. */
   cacheDirectory?: string;
   /** False keeps kernels at 128-bit vectors. */

@@ -3,37 +3,50 @@ import type { ModelBackend } from '@inkwell/ports';
 import type { Gpt2Config } from '../config.ts';
 import { ModelError } from '../errors.ts';
 import type { SafetensorsFile } from '../safetensors/reader.ts';
-import { createTfjsBackend } from './tfjs/backend.ts';
-import { createTfjsWasmBackend, type TfjsWasmOptions } from './tfjs-wasm/backend.ts';
+import { isAddonBuilt } from './native/addon.ts';
+import type { NativeOptions } from './native/backend.ts';
+import type { TfjsWasmOptions } from './tfjs-wasm/backend.ts';
 
-type CreateBackend = (file: SafetensorsFile, config: Gpt2Config, options: TfjsWasmOptions) => Promise<ModelBackend>;
+type CreateBackend = (file: SafetensorsFile, config: Gpt2Config, options: NativeOptions) => Promise<ModelBackend>;
 
+/** A backend's runtime is loaded when it is tried: who computes natively holds no TensorFlow.js. */
 const CREATORS = {
-  wasm: createTfjsWasmBackend,
-  tfjs: createTfjsBackend,
+  native: async (...input) => (await import('./native/backend.ts')).createNativeBackend(...input),
+  wasm: async (...input) => (await import('./tfjs-wasm/backend.ts')).createTfjsWasmBackend(...input),
+  tfjs: async (...input) => (await import('./tfjs/backend.ts')).createTfjsBackend(...input),
 } as const satisfies Record<string, CreateBackend>;
 
 export type BackendName = keyof typeof CREATORS;
 
-/** What `auto` tries, best first. */
-const AUTO: readonly BackendName[] = ['wasm', 'tfjs'];
-
-export interface BackendOptions extends TfjsWasmOptions {
-  /** `auto`, the default, takes the first of wasm and tfjs that initialises; `info.device` then says why another did not. */
+export interface BackendOptions extends NativeOptions {
+  /**
+   * `auto`, the default, takes the first of native (where it was built, unless floats or int4 are asked for), wasm and tfjs that initialises; `info.device` then
+   * says why another did not.
+   */
   readonly backend?: 'auto' | BackendName;
 }
 
-async function createBest(file: SafetensorsFile, config: Gpt2Config, options: TfjsWasmOptions): Promise<ModelBackend> {
+/** What `auto` tries, best first. */
+function candidates({ quantization }: TfjsWasmOptions): readonly BackendName[] {
+  if (quantization === 'w4a8') return ['native'];
+  return isAddonBuilt() && quantization !== 'none' && quantization !== 'int4'
+    ? ['native', 'wasm', 'tfjs']
+    : ['wasm', 'tfjs'];
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+async function createBest(file: SafetensorsFile, config: Gpt2Config, options: NativeOptions): Promise<ModelBackend> {
   const failures: string[] = [];
-  for (const name of AUTO) {
+  for (const name of candidates(options)) {
     try {
       const backend = await CREATORS[name](file, config, options);
-      if (failures.length === 0) return backend;
-      return { ...backend, info: { ...backend.info, device: `${backend.info.device}; ${failures.join('; ')}` } };
+      if (failures.length > 0) Object.assign(backend.info, { device: [backend.info.device, ...failures].join('; ') });
+      return backend;
     } catch (error) {
       // What is wrong with the model is wrong with it everywhere, and must be told.
       if (error instanceof ModelError) throw error;
-      failures.push(`no ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      failures.push(`no ${name}: ${reasonOf(error)}`);
     }
   }
   throw new ModelError(`no backend initialises (${failures.join('; ')})`);
@@ -45,5 +58,11 @@ export async function createBackend(
   config: Gpt2Config,
   { backend = 'auto', ...options }: BackendOptions,
 ): Promise<ModelBackend> {
-  return backend === 'auto' ? createBest(file, config, options) : CREATORS[backend](file, config, options);
+  if (backend === 'auto') return createBest(file, config, options);
+  try {
+    return await CREATORS[backend](file, config, options);
+  } catch (error) {
+    if (error instanceof ModelError || backend !== 'native') throw error;
+    throw new ModelError(`the native backend cannot be used: ${reasonOf(error)}`, { cause: error });
+  }
 }

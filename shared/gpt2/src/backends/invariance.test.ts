@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../load-model.ts';
 import { writeRandomModel } from '../random-model.ts';
 import { philox4x32 } from '../sampling/philox.ts';
+import { BUILD_TIMEOUT_MS, nativeAddonPath } from '../testing/native-addon.ts';
 import { promptLogits, stepOf, tableFrom } from '../testing/run-sequence.ts';
 
 const SEED = 20260101;
@@ -41,6 +42,18 @@ describe.each([
   { kind: 'wasm f32', options: { quantization: 'none' }, blockSizes: [1, 3, 16, 300], threadCounts: [1, 3, 4] },
   { kind: 'wasm int8', options: { quantization: 'int8' }, blockSizes: [8, 16, 24, 304], threadCounts: [1, 3, 4] },
   { kind: 'wasm int4', options: { quantization: 'int4' }, blockSizes: [8, 16, 24, 304], threadCounts: [1, 3, 4] },
+  {
+    kind: 'native int8',
+    options: { backend: 'native', quantization: 'int8' },
+    blockSizes: [8, 16, 24, 304],
+    threadCounts: [1, 3, 4],
+  },
+  {
+    kind: 'native w4a8',
+    options: { backend: 'native', quantization: 'w4a8' },
+    blockSizes: [8, 16, 24, 304],
+    threadCounts: [1, 3, 4],
+  },
   { kind: 'tfjs', options: { backend: 'tfjs' }, blockSizes: [1, 3, 16, 300], threadCounts: [] },
 ] as const)(`batch invariance, $kind (seed ${SEED})`, ({ options, blockSizes, threadCounts }) => {
   const prompt = tokens(0, LENGTH);
@@ -48,16 +61,18 @@ describe.each([
   let backend: ModelBackend;
   let alone: Float32Array[];
 
+  let addonPath: string;
   const load = async (more: { threads: number; blockSize?: number }) =>
-    (await loadModel(directory, { ...options, ...more })).backend;
+    (await loadModel(directory, { addonPath, ...options, ...more })).backend;
 
   beforeAll(async () => {
+    addonPath = await nativeAddonPath();
     directory = await mkdtemp(join(tmpdir(), 'inkwell-gpt2-'));
     const shape = { n_layer: 3, n_head: 5, n_embd: 140, n_positions: 300, n_inner: 430, vocab_size: VOCAB_SIZE };
     await writeRandomModel(directory, shape, { seed: SEED });
     backend = await load({ threads: 2 });
     alone = await promptLogits(backend, prompt, { chunk: 1 });
-  });
+  }, BUILD_TIMEOUT_MS);
   afterAll(async () => {
     await backend.dispose();
     await rm(directory, { recursive: true });
@@ -102,7 +117,7 @@ describe.each([
       slices.splice(7, 0, { ids: prompt.slice(from, from + 10), from, table: tableFrom(backend) });
       const step = stepOf(slices, 'all');
       const logits = await backend.forward(step);
-      rows.push(...logits.filter((_, row) => step.sequences[row] === 7));
+      rows.push(...logits.filter((_, row) => step.sequences[row] === 7).map((row) => row.slice()));
     }
     expectSameBits(rows, alone);
   });

@@ -46,7 +46,9 @@ export async function promptLogits(
 ): Promise<Float32Array[]> {
   const rows: Float32Array[] = [];
   for (let from = 0; from < ids.length; from += chunk) {
-    rows.push(...(await backend.forward(stepOf([{ ids: ids.slice(from, from + chunk), from, table }], 'all'))));
+    const logits = await backend.forward(stepOf([{ ids: ids.slice(from, from + chunk), from, table }], 'all'));
+    // The next step may reuse its rows.
+    rows.push(...logits.map((row) => row.slice()));
   }
   return rows;
 }

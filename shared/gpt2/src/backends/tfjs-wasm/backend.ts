@@ -10,21 +10,21 @@ import { ModelError } from '../../errors.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
 import { checkStep } from '../check-step.ts';
 import type { LoadProgress } from '../checkpoint-reader.ts';
+import { defaultBlockCount, defaultThreads, refuseUnlessCount } from '../sizes.ts';
 import { createFloatRunner, floatBlockBytes, floatWeightBytes } from './float-runner.ts';
 import type { ModelRunner, RunnerInput } from './model-runner.ts';
 import type { QuantizedKind } from './quantized/image.ts';
-import {
-  createQuantizedRunner,
-  quantizationObstacle,
-  quantizedBlockBytes,
-  quantizedWeightBytes,
-} from './quantized/runner.ts';
+import { createQuantizedRunner, quantizedWeightBytes } from './quantized/runner.ts';
+import { quantizationObstacle, quantizedBlockBytes } from './quantized/sizes.ts';
 import { tfjsRuntime } from './tfjs-runtime.ts';
-import { createThreadPool, defaultThreads, type ThreadPool } from './thread-pool.ts';
+import { createThreadPool, type ThreadPool } from './thread-pool.ts';
 
 export interface TfjsWasmOptions {
-  /** Weights as 32-bit floats, or as integers of 8 bits or, in the layers, 4; `auto`, the default, is int8 where the model allows it. */
-  readonly quantization?: 'auto' | 'none' | 'int8' | 'int4';
+  /**
+   * Weights as 32-bit floats, or as integers of 8 bits or, in the layers, 4 (w4a8: for 8-bit activations, native only); `auto`, the default, is int8 where the
+   * model allows it.
+   */
+  readonly quantization?: 'auto' | 'none' | 'int8' | 'int4' | 'w4a8';
   /** Threads including the main one; as many as there are cores, at most 4, by default. */
   readonly threads?: number;
   /** False keeps vectors at 128 bits where the engine could join them to 256 (see compile-kernels.ts). Per process. */
@@ -56,24 +56,9 @@ const KINDS = {
 } as const;
 type Kind = keyof typeof KINDS;
 
-const DEFAULT_SEQUENCES = 16;
-const DEFAULT_CACHE_BYTES = 2 ** 29;
 const HEAP_BYTES = 2 ** 32;
 /** For one step's tensors, and for gaps between allocations. */
 const HEAP_RESERVE_BYTES = 2 ** 28;
-
-function refuseUnlessCount(options: Readonly<Record<string, number>>): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (!Number.isSafeInteger(value) || value < 1)
-      throw new ModelError(`${name} must be a whole number from 1, got ${value}`);
-  }
-}
-
-function defaultBlockCount(config: Gpt2Config, blockSize: number, bytesPerBlock: number): number {
-  const perSequence = Math.ceil(config.n_positions / blockSize);
-  const affordable = Math.floor(DEFAULT_CACHE_BYTES / bytesPerBlock);
-  return Math.max(perSequence, Math.min(DEFAULT_SEQUENCES * perSequence, affordable));
-}
 
 /** The heap cannot say that it is full: an allocation that does not fit would overwrite what is there. */
 function refuseIfTooLarge(weightBytes: number, cacheBytes: number, blockCount: number): void {
@@ -116,6 +101,7 @@ function assemble(info: ModelBackendInfo, config: Gpt2Config, pool: ThreadPool, 
 }
 
 function kindOf(quantization: TfjsWasmOptions['quantization'], config: Gpt2Config, blockSize: number): Kind {
+  if (quantization === 'w4a8') throw new ModelError('quantization w4a8: only the native backend has it');
   if (quantization !== undefined && quantization !== 'auto') return quantization;
   return quantizationObstacle(config, blockSize) === undefined ? 'int8' : 'none';
 }

@@ -3,7 +3,6 @@
  * an idle pool costs nothing. If threads cannot be started the pool has just the main thread, and says why: results
  * are the same to the bit, only slower.
  */
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelThreadData } from './kernel-thread.ts';
@@ -19,14 +18,9 @@ export interface ThreadPool {
   dispose(): Promise<void>;
 }
 
-const MAX_DEFAULT_THREADS = 4;
 const START_TIMEOUT_MS = 10_000;
 /** A cache line for the ticket, one for the arguments, and room to align. */
 const CONTROL_BYTES = 256;
-
-export function defaultThreads(): number {
-  return Math.min(availableParallelism(), MAX_DEFAULT_THREADS);
-}
 
 /** Resolves when the thread serves; rejects if it fails or takes too long. */
 async function startThread(data: KernelThreadData): Promise<Worker> {

@@ -3,6 +3,7 @@ import type { CheckpointReader } from '../../checkpoint-reader.ts';
 import type { ImageLayout, MatrixLayout, Section } from './image.ts';
 import { conv1d, embedding, quantizeMatrix } from './quantize.ts';
 import { quantizeToGroups } from './quantize-groups.ts';
+import { quantizeW4 } from './w4a8.ts';
 
 /** The image's bytes as floats. */
 function floats(image: Uint8Array, { offset, bytes }: Section): Float32Array {
@@ -28,12 +29,15 @@ class ImageBuilder {
   }
 
   async matrix(layout: MatrixLayout): Promise<void> {
-    const { name, depth, columns, weight, scales, bias, hasBias, isGrouped } = layout;
+    const { name, depth, columns, weight, scales, bias, hasBias, isGrouped, groupScales } = layout;
     const values = await this.#reader.read(`${name}.weight`);
     const source = hasBias ? conv1d(values, depth, columns) : embedding(values, depth, columns);
     const packed = this.#image.subarray(weight.offset, weight.offset + weight.bytes);
     if (isGrouped) quantizeToGroups(source, packed);
-    else {
+    else if (groupScales !== undefined) {
+      const groups = this.#image.subarray(groupScales.offset, groupScales.offset + groupScales.bytes);
+      quantizeW4(source, { weight: packed, scales: floats(this.#image, scales), groupScales: groups });
+    } else {
       const bytes = new Int8Array(packed.buffer, packed.byteOffset, packed.length);
       quantizeMatrix(source, { weight: bytes, scales: floats(this.#image, scales) });
     }

@@ -11,7 +11,11 @@ import type { Gpt2Config } from '../../../config.ts';
 import type { QuantizedKind } from './image.ts';
 
 /** Changes whenever the bytes of an image mean something else. */
-const FORMATS: Readonly<Record<QuantizedKind, string>> = { int8: 'inkwell-int8-1', int4: 'inkwell-int4-1' };
+const FORMATS: Readonly<Record<QuantizedKind, string>> = {
+  int8: 'inkwell-int8-1',
+  int4: 'inkwell-int4-1',
+  w4a8: 'inkwell-w4a8-1',
+};
 const HEADER_BYTES = 4096;
 const CHUNK_BYTES = 1 << 24;
 

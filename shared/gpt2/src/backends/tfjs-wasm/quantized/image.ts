@@ -3,11 +3,14 @@
  * configuration alone, so that an image can be written to disk and read back as it is. What a matrix' sections hold:
  * `weight` [ceil(n_out / 8)][paddedDepth / 4][8][4] i8, `scales` and `bias` [ceil(n_out / 8) * 8] f32. With 4 bits the matrices of the layers hold their
  * scales among the weights: `weight` [ceil(n_out / 8)][ceil(depth / 32)][144] bytes, `scales` nothing; the embeddings keep 8 bits.
+ * w4a8 has 4 bits everywhere and its group scales in a section of their own, as w4a8.ts describes.
  */
 import type { Gpt2Config } from '../../../config.ts';
 import { GROUP_BYTES, GROUP_INPUTS } from './quantize-groups.ts';
+import { GROUP_DEPTH } from './w4a8.ts';
 
-export type QuantizedKind = 'int8' | 'int4';
+/** `w4a8`, 4-bit weights for 8-bit activations, is the native backend's alone. */
+export type QuantizedKind = 'int8' | 'int4' | 'w4a8';
 
 export interface Section {
   /** Bytes from the image's start, a multiple of 64. */
@@ -19,15 +22,17 @@ export interface MatrixLayout {
   /** The checkpoint's name without `.weight`. */
   readonly name: string;
   readonly depth: number;
-  /** Inputs rounded up to 4. */
+  /** Inputs rounded up to 4, with w4a8 to 32. */
   readonly paddedDepth: number;
   readonly columns: number;
   readonly hasBias: boolean;
-  /** 4-bit weights with scales for every 32 inputs. */
+  /** 4-bit weights with scales for every 32 inputs, in half precision and among the weights. */
   readonly isGrouped: boolean;
   readonly weight: Section;
   readonly scales: Section;
   readonly bias: Section;
+  /** w4a8 only: whole scales, one for every 32 inputs of a column. */
+  readonly groupScales?: Section;
 }
 
 export interface LayerLayout {
@@ -56,7 +61,12 @@ const PANEL = 8;
 const roundUp = (value: number, to: number) => Math.ceil(value / to) * to;
 
 class Planner {
+  readonly kind: QuantizedKind;
   bytes = 0;
+
+  constructor(kind: QuantizedKind) {
+    this.kind = kind;
+  }
 
   section(bytes: number): Section {
     const offset = this.bytes;
@@ -68,29 +78,33 @@ class Planner {
     return this.section(count * 4);
   }
 
-  matrix(name: string, depth: number, columns: number, kind: QuantizedKind): MatrixLayout {
-    return this.#matrix(name, depth, columns, true, kind === 'int4');
-  }
-
-  embedding(name: string, depth: number, columns: number): MatrixLayout {
-    return this.#matrix(name, depth, columns, false, false);
-  }
-
-  #matrix(name: string, depth: number, columns: number, hasBias: boolean, isGrouped: boolean): MatrixLayout {
-    const paddedDepth = roundUp(depth, 4);
+  matrix(name: string, depth: number, columns: number, hasBias = true): MatrixLayout {
+    const kind = this.kind === 'int4' && !hasBias ? 'int8' : this.kind;
+    const paddedDepth = roundUp(depth, kind === 'w4a8' ? GROUP_DEPTH : 4);
     const paddedColumns = roundUp(columns, PANEL);
-    const groupedBytes = (paddedColumns / PANEL) * Math.ceil(depth / GROUP_INPUTS) * GROUP_BYTES;
+    const size = paddedDepth * paddedColumns;
+    const bytes = {
+      int8: size,
+      int4: (paddedColumns / PANEL) * Math.ceil(depth / GROUP_INPUTS) * GROUP_BYTES,
+      w4a8: size / 2,
+    };
     return {
       name,
       depth,
       paddedDepth,
       columns,
       hasBias,
-      isGrouped,
-      weight: this.section(isGrouped ? groupedBytes : paddedDepth * paddedColumns),
-      scales: this.floats(isGrouped ? 0 : paddedColumns),
+      isGrouped: kind === 'int4',
+      weight: this.section(bytes[kind]),
+      scales: this.floats(kind === 'int4' ? 0 : paddedColumns),
       bias: this.floats(paddedColumns),
+      ...(kind === 'w4a8' && { groupScales: this.section(size / GROUP_DEPTH) }),
     };
+  }
+
+  /** Has no bias. */
+  embedding(name: string, depth: number, columns: number): MatrixLayout {
+    return this.matrix(name, depth, columns, false);
   }
 
   norm(width: number): { weight: Section; bias: Section } {
@@ -100,16 +114,16 @@ class Planner {
 
 export function imageLayout(config: Gpt2Config, kind: QuantizedKind): ImageLayout {
   const { n_layer, n_embd, n_inner, n_positions, vocab_size, tie_word_embeddings } = config;
-  const planner = new Planner();
+  const planner = new Planner(kind);
   const wte = planner.embedding('wte', n_embd, vocab_size);
   const wpe = planner.floats(n_positions * n_embd);
   const h = Array.from({ length: n_layer }, (_, layer) => ({
     ln_1: planner.norm(n_embd),
-    c_attn: planner.matrix(`h.${layer}.attn.c_attn`, n_embd, 3 * n_embd, kind),
-    c_proj: planner.matrix(`h.${layer}.attn.c_proj`, n_embd, n_embd, kind),
+    c_attn: planner.matrix(`h.${layer}.attn.c_attn`, n_embd, 3 * n_embd),
+    c_proj: planner.matrix(`h.${layer}.attn.c_proj`, n_embd, n_embd),
     ln_2: planner.norm(n_embd),
-    c_fc: planner.matrix(`h.${layer}.mlp.c_fc`, n_embd, n_inner, kind),
-    mlp_c_proj: planner.matrix(`h.${layer}.mlp.c_proj`, n_inner, n_embd, kind),
+    c_fc: planner.matrix(`h.${layer}.mlp.c_fc`, n_embd, n_inner),
+    mlp_c_proj: planner.matrix(`h.${layer}.mlp.c_proj`, n_inner, n_embd),
   }));
   const ln_f = planner.norm(n_embd);
   const lm_head = tie_word_embeddings ? wte : planner.embedding('lm_head', n_embd, vocab_size);

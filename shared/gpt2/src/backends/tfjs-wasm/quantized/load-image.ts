@@ -1,11 +1,21 @@
 /** Fills the image of a quantised model: from the cache on disk if that fits, else from the checkpoint, and then into the cache. */
-import { CheckpointReader, checkpointBytes } from '../../checkpoint-reader.ts';
-import type { RunnerInput } from '../model-runner.ts';
+import type { Gpt2Config } from '../../../config.ts';
+import type { SafetensorsFile } from '../../../safetensors/reader.ts';
+import { CheckpointReader, checkpointBytes, type LoadProgress } from '../../checkpoint-reader.ts';
 import { buildImage } from './build-image.ts';
 import type { ImageLayout, QuantizedKind } from './image.ts';
 import { ImageCache } from './image-cache.ts';
 
-async function quantize(image: Uint8Array, layout: ImageLayout, input: RunnerInput): Promise<void> {
+export interface ImageSource {
+  readonly file: SafetensorsFile;
+  readonly config: Gpt2Config;
+  readonly onProgress: (progress: LoadProgress) => void;
+  /** Where images are kept; undefined to keep none. */
+  readonly cacheDirectory: string | undefined;
+  readonly onCacheFailure: (error: Error) => void;
+}
+
+async function quantize(image: Uint8Array, layout: ImageLayout, input: ImageSource): Promise<void> {
   image.fill(0);
   await buildImage(image, layout, new CheckpointReader(input.file, input.config, input.onProgress));
 }
@@ -15,7 +25,7 @@ export async function loadImage(
   image: Uint8Array,
   layout: ImageLayout,
   kind: QuantizedKind,
-  input: RunnerInput,
+  input: ImageSource,
 ): Promise<void> {
   const { cacheDirectory, file, config, onProgress, onCacheFailure } = input;
   if (cacheDirectory === undefined) return quantize(image, layout, input);

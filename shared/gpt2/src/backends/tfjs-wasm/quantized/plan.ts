@@ -95,7 +95,8 @@ class PlanWriter {
   }
 }
 
-function scoreScale({ n_embd, n_head, ...config }: Gpt2Config, layer: number): number {
+/** What a score is multiplied by. */
+export function scoreScale({ n_embd, n_head, ...config }: Gpt2Config, layer: number): number {
   const scale = config.scale_attn_weights ? 1 / Math.sqrt(n_embd / n_head) : 1;
   return scale / (config.scale_attn_by_inverse_layer_idx ? layer + 1 : 1);
 }

@@ -13,26 +13,8 @@ import { KERNEL_NAMES } from '../register-kernels.ts';
 import { groupedDepth, imageLayout, type QuantizedKind } from './image.ts';
 import { loadImage } from './load-image.ts';
 import { type CacheAddresses, headStride, planWords, writePlan } from './plan.ts';
+import { quantizationObstacle, quantizedBlockBytes } from './sizes.ts';
 import { placeStep, type StepSizes } from './step-record.ts';
-
-/** Sums of products of 8-bit weights and 12-bit activations must fit 32 bits: 8256 · 127 · 2047 < 2^31. */
-const MAX_DEPTH = 8256;
-/** Positions whose scores are computed together. */
-const POSITIONS_TOGETHER = 8;
-
-/** Why this model cannot be quantised; undefined if it can. */
-export function quantizationObstacle(config: Gpt2Config, blockSize: number): string | undefined {
-  const depth = Math.max(config.n_embd, config.n_inner);
-  if (depth > MAX_DEPTH) return `a layer has ${depth} inputs, quantised weights allow ${MAX_DEPTH}`;
-  if (blockSize % POSITIONS_TOGETHER !== 0)
-    return `blockSize must be a multiple of ${POSITIONS_TOGETHER}, got ${blockSize}`;
-  return undefined;
-}
-
-/** Bytes of one KV block over all layers. */
-export function quantizedBlockBytes(config: Gpt2Config, blockSize: number): number {
-  return 2 * config.n_layer * config.n_head * blockSize * (headStride(config) + 4);
-}
 
 export function quantizedWeightBytes(config: Gpt2Config, kind: QuantizedKind): number {
   return imageLayout(config, kind).bytes;

@@ -4,7 +4,7 @@
  */
 import type { StepBatch } from '@inkwell/ports';
 import type { Gpt2Config } from '../../../config.ts';
-import { flatTables, slotsOf } from '../step-tensors.ts';
+import { flatTables, slotsOf } from '../../step-inputs.ts';
 
 const RECORD_WORDS = 32;
 
