@@ -3,7 +3,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { createParser } from 'eventsource-parser';
 
 /** Wall clock in milliseconds with fractions: comparable with the times in events of other processes of this machine. */
-const wallMs = () => performance.timeOrigin + performance.now();
+export const wallMs = () => performance.timeOrigin + performance.now();
 
 export class Client {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 128 });

@@ -5,6 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { benchBreakdown } from './breakdown-bench.ts';
 import { benchCluster } from './cluster-bench.ts';
 import { benchEngine } from './engine-bench.ts';
 import { benchFailover } from './failover-bench.ts';
@@ -39,6 +40,7 @@ const parts: Readonly<Record<string, () => Promise<Section['result']>>> = {
   speculation: async () => ({ part: 'speculation', speculation: await benchSpeculation(rounds, progress) }),
   path: async () => ({ part: 'path', path: await benchPath(progress) }),
   cluster: async () => ({ part: 'cluster', rows: await benchCluster(rounds, progress) }),
+  breakdown: async () => ({ part: 'breakdown', ...(await benchBreakdown(progress)) }),
   streams: async () => ({ part: 'streams', ...(await benchStreams(Number(values.streams), progress)) }),
   failover: async () => ({ part: 'failover', ...(await benchFailover(Number(values.kills), progress)) }),
 };

@@ -1,5 +1,6 @@
 /** Renders what was measured: sections of a Markdown page for `docs/benchmarks.md`, which are also readable on a terminal. */
 import { cpus, totalmem } from 'node:os';
+import type { BreakdownResult } from './breakdown-bench.ts';
 import type { ClusterRow } from './cluster-bench.ts';
 import type { EngineReport } from './engine-bench.ts';
 import { engineText, qualityText } from './engine-report.ts';
@@ -19,6 +20,7 @@ export interface Section {
     | { part: 'speculation'; speculation: SpeculationRow[] }
     | { part: 'path'; path: PathResult }
     | { part: 'cluster'; rows: ClusterRow[] }
+    | ({ part: 'breakdown' } & BreakdownResult)
     | ({ part: 'streams' } & StreamResult)
     | ({ part: 'failover' } & FailoverResult);
 }
@@ -41,6 +43,19 @@ function pathText(path: PathResult): string {
   );
   const rates = `64 clients: ${path.completionsPerSecond} synchronous completions per second; ${path.jobsPerSecond} jobs per second accepted and finished.`;
   return `The whole embedded edition with the \`null\` backend, over HTTP on loopback.\n\n${table(['', 'p50', 'p99'], latencies)}\n\n${rates}`;
+}
+
+function breakdownText({ hops, cpu, requestsPerSecond }: BreakdownResult): string {
+  const latencies = hops.map(({ name, p50Ms, p99Ms }) => [name, `${p50Ms} ms`, `${p99Ms} ms`]);
+  const shares = cpu.map(({ process, microseconds }) => [process, `${microseconds} µs`]);
+  const whole = cpu.reduce((sum, { microseconds }) => sum + microseconds, 0);
+  return `A synchronous completion of one token, all features on, one client:
+
+${table(['hop', 'p50', 'p99'], latencies)}
+
+64 clients, ${requestsPerSecond} requests per second: ${whole} µs of processor time each, by kind of process (the client's own left out):
+
+${table(['process', 'per request'], shares)}`;
 }
 
 function clusterText(rows: ClusterRow[]): string {
@@ -92,6 +107,7 @@ const titles = {
   speculation: 'Speculation',
   path: 'Path',
   cluster: 'Cluster',
+  breakdown: 'Where the time goes in a cluster',
   streams: 'Streams',
   failover: 'Failover',
 } as const;
@@ -108,6 +124,8 @@ function textOf(result: Section['result']): string {
       return pathText(result.path);
     case 'cluster':
       return clusterText(result.rows);
+    case 'breakdown':
+      return breakdownText(result);
     case 'streams':
       return streamText(result);
     case 'failover':

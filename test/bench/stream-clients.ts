@@ -2,10 +2,11 @@
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { testKey } from '../support/product-process.ts';
+import { wallMs } from './client.ts';
 import { quantile } from './statistics.ts';
 
 const { hostname, port } = new URL(process.env.URL ?? '');
-const wallMs = () => performance.timeOrigin + performance.now();
+
 /** Only deltas have it. */
 const mark = Buffer.from('"created_at":');
 const deltaMark = Buffer.from('event: job.delta');

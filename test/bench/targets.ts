@@ -25,6 +25,8 @@ export interface Target {
   /** Any of them serves any request. */
   urls: readonly string[];
   headers: Readonly<Record<string, string>>;
+  /** Of our own cluster, what runs. */
+  processes?(): { role: string; pid: number }[];
   stop(): Promise<void>;
 }
 
@@ -32,6 +34,7 @@ export interface Servers {
   kafka: string;
   redis: string;
   mongo: string;
+  pids: Readonly<Record<string, number | undefined>>;
   stop(): Promise<void>;
 }
 
@@ -48,6 +51,7 @@ export async function startServers(): Promise<Servers> {
     kafka: kafka.url,
     redis: redis.url,
     mongo: mongo.url,
+    pids: { kafka: kafka.pid, redis: redis.pid, mongo: mongo.pid },
     stop: async () => void (await Promise.all([kafka.stop(), redis.stop(), mongo.stop()])),
   };
 }
@@ -122,6 +126,7 @@ export async function ourCluster({ kafka, redis, mongo }: Servers, namespace: st
     name: 'inkwell, 2 gateways and 2 workers, all features',
     urls: cluster.gateways,
     headers: { authorization: `Bearer ${testKey}` },
+    processes: () => cluster.processes(),
     stop: () => cluster.dispose(),
   };
 }
