@@ -6,7 +6,7 @@ import { budget } from './middleware/budget.ts';
 import { compress } from './middleware/compress.ts';
 import { cors } from './middleware/cors.ts';
 import { errors } from './middleware/errors.ts';
-import { notFound } from './middleware/not-found.ts';
+import { byAddress, methodNotAllowed, notFound } from './middleware/not-found.ts';
 import { observe } from './middleware/observe.ts';
 import { processTime } from './middleware/process-time.ts';
 import { refuseWhenClosing } from './middleware/refuse-when-closing.ts';
@@ -25,11 +25,12 @@ export function createApp(gateway: GatewayContext): Express {
   app.use(requestId, processTime, securityHeaders, observe(gateway));
   app.use(trustedHosts(gateway.config), requireHttps(gateway.config), cors(gateway.config), compress);
   app.use(refuseWhenClosing(gateway), budget(gateway));
-  for (const operation of operations) {
-    const path = operation.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    app[operation.method](path, dispatch(operation, gateway));
+  for (const [address, own] of byAddress(operations)) {
+    const path = address.replaceAll(/\{(\w+)\}/g, ':$1');
+    for (const operation of own) app[operation.method](path, dispatch(operation, gateway));
+    app.all(path, methodNotAllowed(own));
   }
-  app.use(notFound(operations));
+  app.use(notFound);
   app.use(errors(gateway));
   return app;
 }

@@ -54,6 +54,21 @@ export interface DocumentedAnswer {
   readonly content?: Readonly<Record<string, z.ZodType>>;
 }
 
+export interface DocumentedHeader {
+  readonly description: string;
+  /** What a value must look like, as a regular expression of JSON Schema; a value that does not is `invalid_header`. */
+  readonly pattern?: string;
+}
+
+/** A condition that no JSON Schema expresses; a request that fits the schema and breaks it is refused, with the field's name. */
+export interface Rule {
+  /** The field that is named. */
+  readonly param: string;
+  /** Default: `invalid_parameter`. */
+  readonly code?: ErrorCode;
+  readonly rule: string;
+}
+
 export interface Operation<P = unknown, Q = unknown, B = unknown> {
   readonly id: string;
   readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -74,8 +89,10 @@ export interface Operation<P = unknown, Q = unknown, B = unknown> {
   readonly bodyTypes?: readonly BodyType[];
   /** `oauth`: errors in the shape of RFC 6749, section 5.2, as its clients expect. */
   readonly errorShape?: 'oauth';
-  /** Request headers it heeds, with their meaning. */
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Request headers it heeds. */
+  readonly headers?: Readonly<Record<string, DocumentedHeader>>;
+  /** What its schemas cannot say. */
+  readonly rules?: readonly Rule[];
   readonly answers: Readonly<Record<number, DocumentedAnswer>>;
   /** Errors of its own, beside those every operation of its kind can answer. */
   readonly errors?: readonly ErrorCode[];

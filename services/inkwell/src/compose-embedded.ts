@@ -10,7 +10,7 @@ import { openModelDirectory } from '@inkwell/gpt2';
 import { rateSettings } from '@inkwell/limits';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type KeyStore, type ModelBackendInfo, systemClock } from '@inkwell/ports';
-import { createRecorder } from '@inkwell/recorder';
+import { createRecorder, startWebhookSender } from '@inkwell/recorder';
 import { createWorker, engineConfigOf } from '@inkwell/worker';
 import { firstKeyFile, loadServerSecret, openDataDirectory, readFirstKey, writeFirstKey } from './data-directory.ts';
 import { startRetention } from './retention.ts';
@@ -56,7 +56,6 @@ export async function composeEmbedded(
       model: model.id,
       engine: engineConfigOf(config, model.directory, join(dataDir, 'cache')),
     });
-    const recorder = createRecorder({ ...parts, ...store });
     const gateway = createGateway({
       ...parts,
       models: [model],
@@ -76,6 +75,14 @@ export async function composeEmbedded(
       await worker.stop();
       throw error;
     });
+    const webhookHosts = new Set(config.INKWELL_WEBHOOK_ALLOWED_HOSTS);
+    const sender = startWebhookSender({
+      ...parts,
+      ...store,
+      serverSecret: keySecret,
+      rules: { allowedHosts: webhookHosts },
+    });
+    const recorder = createRecorder({ ...parts, ...store, onWebhooks: () => sender.wake() });
     await recorder.start();
     const retention = startRetention(store, config.INKWELL_RETENTION_HOURS, systemClock, log);
     return {
@@ -90,6 +97,7 @@ export async function composeEmbedded(
         // Together: clients of running jobs get their ends while the worker drains.
         await Promise.all([gateway.close(drainMs), worker.drain(drainMs)]);
         await recorder.stop(lastFactsMs);
+        await sender.stop();
         await store.close();
       },
     };

@@ -5,6 +5,7 @@ import { createLog, createMetrics, serveProbes } from '@inkwell/observability';
 import { systemClock } from '@inkwell/ports';
 import type { Service } from '@inkwell/resilience';
 import { createRecorder } from './recorder.ts';
+import { startWebhookSender } from './webhooks/webhook-sender.ts';
 
 /** How long what is at hand may take after SIGTERM; what is left comes again at the next start. */
 const lastFactsMs = 5_000;
@@ -19,7 +20,23 @@ export async function composeRecorder(environment: NodeJS.ProcessEnv): Promise<S
   const closing = <Store extends { close(): Promise<void> }>(store: Store) => opened.adopt(store, (one) => one.close());
   const mongo = closing(await openClusterMongo(config));
   const kafka = closing(await openClusterKafka(config, clock, log));
-  const recorder = createRecorder({ ...mongo, factLog: kafka.factLog, log, metrics, clock });
+  const sender = startWebhookSender({
+    webhookQueue: mongo.webhookQueue,
+    serverSecret: config.INKWELL_KEY_SECRET,
+    rules: { allowedHosts: new Set(config.INKWELL_WEBHOOK_ALLOWED_HOSTS) },
+    log,
+    metrics,
+    clock,
+  });
+  opened.defer(() => sender.stop());
+  const recorder = createRecorder({
+    ...mongo,
+    factLog: kafka.factLog,
+    onWebhooks: () => sender.wake(),
+    log,
+    metrics,
+    clock,
+  });
   let ready = false;
   const probes = closing(
     await serveProbes({

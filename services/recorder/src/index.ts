@@ -1,2 +1,3 @@
-/** Turns facts into what is asked for later: the audit log, usage, and the history of jobs. */
+/** Turns facts into what is asked for later: the audit log, usage, the history of jobs, and webhooks. */
 export { createRecorder, type Recorder, type RecorderOptions } from './recorder.ts';
+export { startWebhookSender, type WebhookSender, type WebhookSenderOptions } from './webhooks/webhook-sender.ts';

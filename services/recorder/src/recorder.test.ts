@@ -28,13 +28,14 @@ afterEach(async () => {
 });
 
 function recorder(over: Partial<RecorderOptions> = {}): Recorder {
-  const { factLog, auditLog, usageLedger, jobHistory } = store;
+  const { factLog, auditLog, usageLedger, jobHistory, webhookQueue } = store;
   const log = createLog({ level: 'silent', name: 'test' });
   return createRecorder({
     factLog,
     auditLog,
     usageLedger,
     jobHistory,
+    webhookQueue,
     log,
     metrics: createMetrics(),
     clock,

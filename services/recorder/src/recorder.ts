@@ -1,11 +1,11 @@
 /**
- * The recorder: takes facts from the log and projects them into the audit log, usage and history. Guarantees that a fact is settled only when
+ * The recorder: takes facts from the log and projects them into the audit log, usage, history and the queue of webhooks. Guarantees that a fact is settled only when
  * every projection has it, and that one delivered again changes nothing, since each projection knows facts by their ids. A store that is
  * down makes it wait and try again, however long; nothing is passed by because of it.
  */
 import type { Fact } from '@inkwell/contracts';
 import type { Logger, Metrics } from '@inkwell/observability';
-import type { AuditLog, Clock, FactLog, JobHistory, UsageLedger } from '@inkwell/ports';
+import type { AuditLog, Clock, FactLog, JobHistory, UsageLedger, WebhookQueue } from '@inkwell/ports';
 import { type Pauses, retry, usualPauses } from './retry.ts';
 import { sortFacts } from './sort-facts.ts';
 
@@ -14,6 +14,9 @@ export interface RecorderOptions {
   auditLog: AuditLog;
   usageLedger: UsageLedger;
   jobHistory: JobHistory;
+  webhookQueue: WebhookQueue;
+  /** Told when webhooks are there to be sent; without it they are found by looking. */
+  onWebhooks?: () => void;
   log: Logger;
   metrics: Metrics;
   clock: Clock;
@@ -73,8 +76,8 @@ class FactRecorder implements Recorder {
   }
 
   async #projectBatch(facts: readonly Fact[]): Promise<void> {
-    const { auditLog, usageLedger, jobHistory, log, metrics } = this.#options;
-    const { audit, usage, ended, unreadable } = sortFacts(facts);
+    const { auditLog, usageLedger, jobHistory, webhookQueue, onWebhooks, clock, log, metrics } = this.#options;
+    const { audit, usage, ended, webhooks, unreadable } = sortFacts(facts, clock.now());
     for (const { id, kind } of unreadable) {
       metrics.factsUnreadable.inc({ kind });
       log.error({ fact: id, kind }, 'a fact fits no schema and is passed by');
@@ -83,7 +86,9 @@ class FactRecorder implements Recorder {
       this.#write('audit', audit.length, () => auditLog.append(audit)),
       this.#write('usage', usage.length, () => usageLedger.add(usage)),
       this.#write('history', ended.length, () => jobHistory.record(ended)),
+      this.#write('webhooks', webhooks.length, () => webhookQueue.add(webhooks)),
     ]);
+    if (webhooks.length > 0) onWebhooks?.();
     for (const { kind } of facts) metrics.factsProjected.inc({ kind });
   }
 

@@ -7,12 +7,14 @@ import {
   type JobEnded,
   readFact,
 } from '@inkwell/contracts';
-import type { UsageEntry } from '@inkwell/ports';
+import type { NewWebhook, UsageEntry } from '@inkwell/ports';
+import { webhookOf } from './webhooks/webhook-message.ts';
 
 export interface SortedFacts {
   audit: AuditRecord[];
   usage: UsageEntry[];
   ended: JobEnded[];
+  webhooks: NewWebhook[];
   unreadable: Fact[];
 }
 
@@ -26,8 +28,9 @@ function creationOf(ended: JobEnded): AuditRecord {
   return { ...(body as unknown as AuditEvent), factId: id, at };
 }
 
-export function sortFacts(facts: readonly Fact[]): SortedFacts {
-  const sorted: SortedFacts = { audit: [], usage: [], ended: [], unreadable: [] };
+/** @param now when they are seen, Unix milliseconds */
+export function sortFacts(facts: readonly Fact[], now: number): SortedFacts {
+  const sorted: SortedFacts = { audit: [], usage: [], ended: [], webhooks: [], unreadable: [] };
   for (const fact of facts) {
     const read = readFact(fact);
     // Kinds of a newer version are for newer recorders.
@@ -35,7 +38,11 @@ export function sortFacts(facts: readonly Fact[]): SortedFacts {
     if (read === 'invalid') sorted.unreadable.push(fact);
     else if (read.kind === 'audit') sorted.audit.push({ ...read.body, factId: read.id, at: read.at });
     else {
-      sorted.ended.push(read.body);
+      const { webhook: _, ...ended } = read.body;
+      // The address may hold a secret of its receiver's: history does not need it.
+      sorted.ended.push(ended);
+      const webhook = webhookOf(read.body, now);
+      if (webhook) sorted.webhooks.push(webhook);
       sorted.usage.push(toUsage(read.id, read.body));
       sorted.audit.push(creationOf(read.body));
     }

@@ -44,6 +44,10 @@ const origin = z.string().refine((text) => text === '*' || (URL.canParse(text) &
   error: 'must be origins like https://app.example.com, separated by commas, or *',
 });
 
+const receiver = z.string().regex(/^[a-z0-9.-]{1,253}(:\d{1,5})?$/, {
+  error: 'must be host names or addresses, also with a port, separated by commas',
+});
+
 /** How the gateway meets the outside. */
 const edgeSettings = {
   INKWELL_TRUSTED_PROXIES: listOf(network).describe(
@@ -54,6 +58,9 @@ const edgeSettings = {
   ),
   INKWELL_CORS_ORIGINS: listOf(origin).describe(
     'Origins whose pages may call the API, like https://app.example.com; * for all; none named: none.',
+  ),
+  INKWELL_WEBHOOK_ALLOWED_HOSTS: listOf(receiver).describe(
+    'Hosts, also host:port, that webhooks may call although they are not public or speak plain HTTP.',
   ),
   INKWELL_REQUIRE_HTTPS: z
     .enum(['on', 'off'])

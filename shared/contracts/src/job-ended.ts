@@ -33,6 +33,8 @@ export const jobEndedSchema = z.strictObject({
   createdAt: moment,
   startedAt: moment.nullable(),
   finishedAt: moment,
+  /** Called now that it has ended. */
+  webhook: z.string().optional(),
 });
 
 export type JobEnded = z.output<typeof jobEndedSchema>;
@@ -66,6 +68,7 @@ export function jobEndedFact(record: JobRecord): Fact {
     createdAt: record.createdAt,
     startedAt: record.startedAt,
     finishedAt,
+    ...(record.webhook !== undefined && { webhook: record.webhook }),
   };
   return { version: 1, id: `job.ended:${key}`, kind: 'job.ended', subject: key, at: finishedAt, body };
 }

@@ -196,6 +196,8 @@ export interface JobRecord {
   /** Absent in records of older versions. */
   origin?: JobOrigin;
   requestId: string;
+  /** Called when it has ended. */
+  webhook?: string;
   result: JobResult | null;
   error: ErrorBody | null;
 }

@@ -75,6 +75,7 @@ export function createMetrics() {
     projectionFailures: counter('projection_failures_total', 'Writes of facts that failed and were tried again.', [
       'projection',
     ]),
+    webhooks: counter('webhooks_total', 'Tries to deliver a webhook, by what became of it.', ['outcome']),
     projectionLag: gauge('projection_lag_seconds', 'Age of the newest fact when it was taken in.'),
     auditEntries: gauge('audit_entries', 'Number of the newest audit entry.'),
     staleWrites: counter('stale_writes_total', 'Writes refused because a newer fence exists.'),

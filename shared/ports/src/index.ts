@@ -22,4 +22,5 @@ export { bucketMs, usageGroups } from './usage-ledger.ts';
 export type { UserConflict, UserStore } from './user-store.ts';
 export type { AuditVerification } from './verify-audit-log.ts';
 export { verifyAuditLog } from './verify-audit-log.ts';
+export type { ClaimedWebhook, NewWebhook, WebhookClaim, WebhookQueue } from './webhook-queue.ts';
 export type { WorkerEntry, WorkerRegistry, WorkerReport, WorkerWish } from './worker-registry.ts';

@@ -1,6 +1,7 @@
 /** What a caller may give a key they make or change: never more than they have themselves. */
 import { hasRole, InkwellError, type Role, type Scope, scopesOfKey } from '@inkwell/contracts';
 import { isAddressOrNetwork } from '@inkwell/identity';
+import type { Rule } from '../operation.ts';
 import type { Caller } from './caller.ts';
 
 export interface KeyWish {
@@ -11,6 +12,8 @@ export interface KeyWish {
   allowed_ips?: string[] | null | undefined;
   limits?: unknown;
 }
+
+export const addressRule: Rule = { param: 'allowed_ips', rule: 'each must be an address or a network (CIDR)' };
 
 function refuse(param: string, message: string): never {
   throw new InkwellError('insufficient_scope', { param, message });

@@ -10,9 +10,17 @@ export interface EdgeConfig {
   corsOrigins: readonly string[];
   /** Plain HTTP is answered with a redirect, or refused where a redirect would hide that a secret was sent in the clear. */
   requireHttps: boolean;
+  /** Hosts (also `host:port`) that webhooks may call although they are not public or speak plain HTTP. */
+  webhookHosts: ReadonlySet<string>;
 }
 
-export const defaultEdge: EdgeConfig = { trustedProxies: [], trustedHosts: [], corsOrigins: [], requireHttps: false };
+export const defaultEdge: EdgeConfig = {
+  trustedProxies: [],
+  trustedHosts: [],
+  corsOrigins: [],
+  requireHttps: false,
+  webhookHosts: new Set(),
+};
 
 /** The settings as they are named in the environment. */
 export interface EdgeSettings {
@@ -20,6 +28,7 @@ export interface EdgeSettings {
   INKWELL_TRUSTED_HOSTS: readonly string[];
   INKWELL_CORS_ORIGINS: readonly string[];
   INKWELL_REQUIRE_HTTPS: 'on' | 'off';
+  INKWELL_WEBHOOK_ALLOWED_HOSTS: readonly string[];
 }
 
 export function edgeConfigOf(settings: EdgeSettings): EdgeConfig {
@@ -28,6 +37,7 @@ export function edgeConfigOf(settings: EdgeSettings): EdgeConfig {
     trustedHosts: settings.INKWELL_TRUSTED_HOSTS.map((host) => host.toLowerCase()),
     corsOrigins: settings.INKWELL_CORS_ORIGINS,
     requireHttps: settings.INKWELL_REQUIRE_HTTPS === 'on',
+    webhookHosts: new Set(settings.INKWELL_WEBHOOK_ALLOWED_HOSTS),
   };
 }
 

@@ -5,7 +5,8 @@
 import { InkwellError } from '@inkwell/contracts';
 
 const maxPairs = 64;
-const memberName = /^([^[\]]+)\[([^[\]]+)\]$/;
+/** Whatever stands between the first bracket and the last is the key. */
+const memberName = /^([^[\]]+)\[(.+)\]$/s;
 
 function decode(text: string, param: string): string {
   try {

@@ -12,7 +12,7 @@ import {
   roleAllowances,
 } from '@inkwell/contracts';
 import { defaultMaxTokens, type GenerationRequest, maxSequences } from '@inkwell/contracts/http';
-import type { ContentPolicy } from '@inkwell/safety';
+import { type ContentPolicy, parseWebhookUrl } from '@inkwell/safety';
 import { originOf } from '../audit/actor.ts';
 import type { GatewayContext, ServedModel } from '../context.ts';
 import { clientAddress } from '../http/client-address.ts';
@@ -40,6 +40,7 @@ export type AcceptedRequest = Readonly<
     | 'createdBy'
     | 'origin'
     | 'requestId'
+    | 'webhook'
   >
 > & {
   /** The limits that bind it; taken when the job is accepted. */
@@ -126,6 +127,14 @@ function costOf({ prompts, maxTokens, bestOf }: GenerationSpec): number {
   return prompts.reduce((sum, prompt) => sum + (prompt.length + maxTokens) * bestOf, 0);
 }
 
+/** A name is resolved when it is called: only then can be known where it leads. */
+function webhookOf({ webhook }: GenerationRequest, allowedHosts: ReadonlySet<string>): { webhook?: string } {
+  if (typeof webhook !== 'string') return {};
+  const url = parseWebhookUrl(webhook, { allowedHosts });
+  if ('refusal' in url) throw invalid('webhook', url.refusal);
+  return { webhook: url.href };
+}
+
 /** What the caller's role may ask for. */
 function checkAllowance({ max_tokens, priority }: GenerationRequest, role: Role): void {
   const { maxTokens, priorities } = roleAllowances[role];
@@ -166,5 +175,6 @@ export function acceptRequest(
     createdBy: call.caller.keyId,
     origin: originOf(call.caller, clientAddress(call.request, gateway.config.trustedProxies)),
     requestId: call.requestId,
+    ...webhookOf(request, gateway.config.webhookHosts),
   } as AcceptedRequest;
 }

@@ -13,9 +13,12 @@ function cacheKey(tenant: string, spec: GenerationSpec): string {
 }
 
 export const cacheHeader = {
-  'X-Inkwell-Cache':
-    '`use`: the kept answer of an equal earlier request of your tenant is welcome, if the request is greedy or names its seed. The answer’s ' +
-    '`x-inkwell-cache` says `hit` or `miss`; a hit runs nothing and costs no tokens.',
+  'X-Inkwell-Cache': {
+    description:
+      '`use`: the kept answer of an equal earlier request of your tenant is welcome, if the request is greedy or names its seed. The answer’s ' +
+      '`x-inkwell-cache` says `hit` or `miss`; a hit runs nothing and costs no tokens.',
+    pattern: '^use$',
+  },
 };
 
 export interface CacheWish {

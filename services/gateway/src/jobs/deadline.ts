@@ -1,11 +1,14 @@
 /** When a job must be over: the body's `deadline` (Unix seconds) or the header `Cancel-After` (seconds from now), whichever is earlier. */
 import { InkwellError } from '@inkwell/contracts';
 
-export const deadlineHeader = {
-  'Cancel-After': 'Seconds from now after which the job expires; the earlier of it and `deadline` counts.',
-};
+const seconds = /^[0-9]{1,9}(\.[0-9]{1,3})?$/;
 
-const seconds = /^\d{1,9}(\.\d{1,3})?$/;
+export const deadlineHeader = {
+  'Cancel-After': {
+    description: 'Seconds from now after which the job expires; the earlier of it and `deadline` counts.',
+    pattern: seconds.source,
+  },
+};
 
 function readCancelAfter(header: string | string[] | undefined): number | undefined {
   if (header === undefined) return undefined;

@@ -6,10 +6,10 @@ import { type ErrorCode, InkwellError } from '@inkwell/contracts';
 import type { BeginResult } from '@inkwell/ports';
 import type { GatewayContext } from '../context.ts';
 import { errorAnswer } from '../http/error-answer.ts';
-import type { Answer, Call } from '../operation.ts';
+import type { Answer, Call, Rule } from '../operation.ts';
 import { newJobId } from './job-id.ts';
 
-const keyFormat = /^[\x21-\x7e]{1,255}$/;
+const keyFormat = /^[!-~]{1,255}$/;
 /** Refusals before anything was created. */
 const nothingCreated: ReadonlySet<ErrorCode> = new Set([
   'queue_full',
@@ -22,7 +22,16 @@ const nothingCreated: ReadonlySet<ErrorCode> = new Set([
 const settled: ReadonlySet<ErrorCode> = new Set(['generation_failed', 'deadline_exceeded', 'job_cancelled']);
 
 export const idempotencyHeader = {
-  'Idempotency-Key': 'Any text of yours (1–255 visible ASCII characters); kept 24 h.',
+  'Idempotency-Key': {
+    description: 'Any text of yours (1–255 visible ASCII characters); kept 24 h.',
+    pattern: keyFormat.source,
+  },
+};
+
+export const idempotencyRule: Rule = {
+  param: 'Idempotency-Key',
+  code: 'idempotency_mismatch',
+  rule: 'one key stands for one request',
 };
 
 /** @throws InkwellError `invalid_header` */

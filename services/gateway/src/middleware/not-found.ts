@@ -3,18 +3,26 @@ import { InkwellError } from '@inkwell/contracts';
 import type { RequestHandler } from 'express';
 import type { Operation } from '../operation.ts';
 
-function pattern(path: string): RegExp {
-  return new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}/?$`);
+const hasParameter = ({ path }: Operation) => path.includes('{');
+
+/** In the order to be asked: what is at exactly one address goes before what is at many. */
+export function byAddress(operations: readonly Operation[]): Map<string, Operation[]> {
+  const ordered = [...operations.filter((one) => !hasParameter(one)), ...operations.filter(hasParameter)];
+  return Map.groupBy(ordered, ({ path }) => path);
 }
 
-export function notFound(operations: readonly Operation[]): RequestHandler {
-  const known = operations.map(({ path, method }) => ({ pattern: pattern(path), method: method.toUpperCase() }));
+/** For what is left at an address once its operations have been asked. */
+export function methodNotAllowed(operations: readonly Operation[]): RequestHandler {
+  const methods = new Set(operations.map(({ method }) => method.toUpperCase()));
+  if (methods.has('GET')) methods.add('HEAD');
+  const allow = [...methods, 'OPTIONS'].join(', ');
   return (request, response) => {
-    const methods = new Set(known.filter((one) => one.pattern.test(request.path)).map(({ method }) => method));
-    if (methods.size === 0) throw new InkwellError('not_found');
-    if (methods.has('GET')) methods.add('HEAD');
-    response.setHeader('allow', [...methods, 'OPTIONS'].join(', '));
+    response.setHeader('allow', allow);
     if (request.method !== 'OPTIONS') throw new InkwellError('method_not_allowed');
     response.writeHead(204).end();
   };
 }
+
+export const notFound: RequestHandler = () => {
+  throw new InkwellError('not_found');
+};

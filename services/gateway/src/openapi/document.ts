@@ -11,9 +11,14 @@ import {
 import { z } from 'zod';
 import { oauthErrorAnswer } from '../http/error-answer.ts';
 import { limitKindOf } from '../limits/limit-call.ts';
-import type { LimitKind, Operation } from '../operation.ts';
+import type { Access, LimitKind, Operation } from '../operation.ts';
 
-const commonErrors: readonly ErrorCode[] = ['invalid_parameter', 'unknown_parameter', 'internal_error'];
+const commonErrors: readonly ErrorCode[] = [
+  'invalid_parameter',
+  'unknown_parameter',
+  'headers_too_large',
+  'internal_error',
+];
 const keyErrors: readonly ErrorCode[] = [
   'missing_api_key',
   'invalid_api_key',
@@ -82,7 +87,14 @@ function answerResponses({ answers }: Operation): RouteConfig['responses'] {
 function headersOf({ headers }: Operation): z.ZodObject | undefined {
   if (!headers) return undefined;
   const entries = Object.entries(headers).map(
-    ([name, description]) => [name, z.string().optional().meta({ description })] as const,
+    ([name, documented]) =>
+      [
+        name,
+        z
+          .string()
+          .optional()
+          .meta({ ...documented }),
+      ] as const,
   );
   return z.object(Object.fromEntries(entries));
 }
@@ -93,8 +105,16 @@ function bodyContent({ body, bodyTypes = ['json'] }: Operation) {
   return Object.fromEntries(bodyTypes.map((type) => [mediaTypes[type], { schema: body! }] as const));
 }
 
+const credentials: Record<string, string[]>[] = [{ apiKey: [] }, { bearer: [] }, { session: [] }];
+
+/** Who looks in from the machine itself needs none. */
+function securityOf(access: Access): RouteConfig['security'] {
+  if (access === 'open') return [];
+  return access === 'monitor' ? [...credentials, {}] : credentials;
+}
+
 function toRoute(operation: Operation): RouteConfig {
-  const { access, body, description, id, method, params, path, query, summary, tag } = operation;
+  const { access, body, description, id, method, params, path, query, rules = [], summary, tag } = operation;
   return {
     method,
     path,
@@ -102,7 +122,8 @@ function toRoute(operation: Operation): RouteConfig {
     tags: [tag],
     summary,
     description,
-    security: access === 'open' ? [] : [{ apiKey: [] }, { bearer: [] }, { session: [] }],
+    security: securityOf(access),
+    ...(rules.length > 0 && { 'x-rules': rules }),
     request: {
       params: params as z.ZodObject | undefined,
       query: query as z.ZodObject | undefined,
@@ -116,13 +137,24 @@ function toRoute(operation: Operation): RouteConfig {
 /** What streams carry is named by their description only, so it is added by hand. */
 const streamed = [jobEventSchema, completionChunkSchema];
 
+/** Every whole number we take or give is one that a double holds exactly; the generator leaves that out. */
+function boundIntegers(node: unknown): void {
+  if (typeof node !== 'object' || node === null) return;
+  const schema = node as { type?: unknown; minimum?: number; maximum?: number };
+  if ([schema.type].flat().includes('integer')) {
+    schema.minimum ??= Number.MIN_SAFE_INTEGER;
+    schema.maximum ??= Number.MAX_SAFE_INTEGER;
+  }
+  for (const value of Object.values(node)) boundIntegers(value);
+}
+
 export function openApiDocument(operations: readonly Operation[], version: string): object {
   const registry = new OpenAPIRegistry();
   registry.registerComponent('securitySchemes', 'apiKey', { type: 'apiKey', in: 'header', name: 'X-API-Key' });
   registry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
   registry.registerComponent('securitySchemes', 'session', { type: 'apiKey', in: 'cookie', name: 'inkwell_session' });
   for (const operation of operations) registry.registerPath(toRoute(operation));
-  return new OpenApiGeneratorV31([
+  const document = new OpenApiGeneratorV31([
     ...registry.definitions,
     ...streamed.map((schema) => ({ type: 'schema' as const, schema })),
   ]).generateDocument({
@@ -135,4 +167,6 @@ export function openApiDocument(operations: readonly Operation[], version: strin
     },
     servers: [{ url: '/' }],
   });
+  boundIntegers(document);
+  return document;
 }

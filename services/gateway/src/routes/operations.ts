@@ -1,4 +1,4 @@
-/** Everything this gateway serves. The router and the OpenAPI document are made from this list; order matters where paths overlap. */
+/** Everything this gateway serves. The router and the OpenAPI document are made from this list. */
 import type { Operation } from '../operation.ts';
 import { getUser, listUsers, updateUser } from './admin/users.ts';
 import { exportAudit } from './audit/export-audit.ts';
@@ -44,6 +44,7 @@ import { listModels } from './models/list-models.ts';
 import { detokenize } from './tokens/detokenize.ts';
 import { tokenize } from './tokens/tokenize.ts';
 import { getUsage } from './usage/get-usage.ts';
+import { getWebhookSecret } from './webhooks/get-webhook-secret.ts';
 import { drainWorker, resumeWorker } from './workers/ask-worker.ts';
 import { listWorkers } from './workers/list-workers.ts';
 
@@ -84,6 +85,7 @@ export const operations: readonly Operation[] = [
   updateKey,
   rotateKey,
   revokeKey,
+  getWebhookSecret,
   listWorkers,
   drainWorker,
   resumeWorker,

@@ -23,6 +23,7 @@ import {
   sessionStoreConformance,
   usageLedgerConformance,
   userStoreConformance,
+  webhookQueueConformance,
   workerRegistryConformance,
 } from '@inkwell/ports/conformance';
 import { openEmbeddedStore } from './index.ts';
@@ -64,3 +65,4 @@ revocationStoreConformance(makeAdapter);
 sessionStoreConformance(makeAdapter);
 userStoreConformance(makeAdapter);
 usageLedgerConformance(makeAdapter);
+webhookQueueConformance(makeAdapter);

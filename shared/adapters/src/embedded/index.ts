@@ -21,6 +21,7 @@ import type {
   SessionStore,
   UsageLedger,
   UserStore,
+  WebhookQueue,
   WorkerRegistry,
 } from '@inkwell/ports';
 import { createAnnouncements } from './announcements.ts';
@@ -43,6 +44,7 @@ import { createSessionStore } from './session-store.ts';
 import { StoryWatch } from './story-watch.ts';
 import { createUsageLedger } from './usage-ledger.ts';
 import { createUserStore } from './user-store.ts';
+import { createWebhookQueue } from './webhook-queue.ts';
 import { createWorkerRegistry } from './worker-registry.ts';
 
 export type { StoreLog } from './database.ts';
@@ -73,6 +75,7 @@ export interface EmbeddedStore {
   usageLedger: UsageLedger;
   jobHistory: JobHistory;
   rateLimiter: RateLimiter;
+  webhookQueue: WebhookQueue;
   /**
    * Removes jobs finished before then (Unix ms) with their events, idempotency keys past their time, and facts that are told. Answers the jobs
    * removed.
@@ -114,6 +117,7 @@ function assemble(database: Database, clock: Clock, log: StoreLog | undefined): 
     usageLedger: createUsageLedger(database, clock),
     jobHistory: createJobHistory(database),
     rateLimiter: createRateLimiter(database, clock, log),
+    webhookQueue: createWebhookQueue(database),
     prune: (beforeMs) => prune(database, clock, beforeMs),
     close: () => database.close(),
   };

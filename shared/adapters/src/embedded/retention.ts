@@ -26,6 +26,7 @@ export async function prune(database: Database, clock: Clock, beforeMs: number):
     database.write('pruneSessions', now),
     database.write('pruneRevocations', now),
     database.write('pruneAttempts', now),
+    database.write('pruneWebhooks', now - countedKeptMs),
   ]);
   const facts = { before: now - factsKeptMs, countedBefore: now - countedKeptMs, limit: batchSize };
   while ((await database.write('pruneFacts', facts)) > 0);

@@ -268,7 +268,22 @@ const tokenBudgets = `
   ) STRICT, WITHOUT ROWID;
 `;
 
-const migrations: readonly string[] = [first, heldLeases, identity, facts, tokenBudgets];
+const webhooks = `
+  CREATE TABLE webhooks (
+    id TEXT NOT NULL PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    url TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    tries INTEGER NOT NULL,
+    due_at REAL NOT NULL,
+    ended_at REAL
+  ) STRICT;
+  CREATE INDEX webhooks_due ON webhooks (due_at) WHERE ended_at IS NULL;
+  CREATE INDEX webhooks_ended ON webhooks (ended_at) WHERE ended_at IS NOT NULL;
+`;
+
+const migrations: readonly string[] = [first, heldLeases, identity, facts, tokenBudgets, webhooks];
 
 /** The version this program writes. */
 export const schemaVersion = migrations.length;

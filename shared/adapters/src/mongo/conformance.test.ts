@@ -10,6 +10,7 @@ import {
   sessionStoreConformance,
   usageLedgerConformance,
   userStoreConformance,
+  webhookQueueConformance,
 } from '@inkwell/ports/conformance';
 import { startMongo } from '../../../../infra/services/mongo.ts';
 import { openMongoStore } from './index.ts';
@@ -38,3 +39,4 @@ usageLedgerConformance(makeAdapter);
 revocationStoreConformance(makeAdapter);
 sessionStoreConformance(makeAdapter);
 userStoreConformance(makeAdapter);
+webhookQueueConformance(makeAdapter);

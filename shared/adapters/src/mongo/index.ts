@@ -11,6 +11,7 @@ import type {
   SessionStore,
   UsageLedger,
   UserStore,
+  WebhookQueue,
 } from '@inkwell/ports';
 import { createAttemptStore } from './attempt-store.ts';
 import { createAuditLog } from './audit-log.ts';
@@ -21,6 +22,7 @@ import { createRevocationStore } from './revocation-store.ts';
 import { createSessionStore } from './session-store.ts';
 import { createUsageLedger } from './usage-ledger.ts';
 import { createUserStore } from './user-store.ts';
+import { createWebhookQueue } from './webhook-queue.ts';
 
 export interface MongoStoreOptions {
   /** `mongodb://` or `mongodb+srv://`, credentials included; never logged. */
@@ -40,6 +42,7 @@ export interface MongoStore {
   auditLog: AuditLog;
   usageLedger: UsageLedger;
   jobHistory: JobHistory;
+  webhookQueue: WebhookQueue;
   /** Finishes what was asked for; afterwards every port rejects with `shutting_down`. */
   close(): Promise<void>;
 }
@@ -57,6 +60,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<MongoS
     auditLog: createAuditLog(connection),
     usageLedger: createUsageLedger(connection),
     jobHistory: createJobHistory(connection),
+    webhookQueue: createWebhookQueue(connection),
     close: () => connection.close(),
   };
 }

@@ -1,6 +1,6 @@
 /** What the recorder keeps in MongoDB, with its indexes. Unique ids are what makes facts count once; nothing expires by itself. */
 import type { AuditEntry, JobEnded } from '@inkwell/contracts';
-import type { UsageEntry } from '@inkwell/ports';
+import type { ClaimedWebhook, UsageEntry } from '@inkwell/ports';
 import { Schema } from 'mongoose';
 
 export type AuditDocument = Omit<AuditEntry, 'seq' | 'actor' | 'details'> & {
@@ -23,6 +23,9 @@ export type UsageDocument = Omit<UsageEntry, 'factId'> & { _id: string; hour: nu
 
 /** `_id` is the job's key. */
 export type HistoryDocument = Omit<JobEnded, 'key'> & { _id: string };
+
+/** `_id` is the message's. */
+export type WebhookDocument = Omit<ClaimedWebhook, 'id'> & { _id: string; dueAt: number; endedAt: number | null };
 
 const options = { versionKey: false, minimize: false, _id: false } as const;
 const text = { type: String, required: true } as const;
@@ -98,3 +101,18 @@ export const historySchema = new Schema<HistoryDocument>(
   { ...options, collection: 'history' },
 );
 historySchema.index({ tenant: 1, finishedAt: -1, _id: -1 });
+
+export const webhookSchema = new Schema<WebhookDocument>(
+  {
+    _id: text,
+    tenant: text,
+    url: { type: String, default: '' },
+    body: { type: String, default: '' },
+    createdAt: number,
+    tries: number,
+    dueAt: number,
+    endedAt: Number,
+  },
+  { ...options, collection: 'webhooks' },
+);
+webhookSchema.index({ endedAt: 1, dueAt: 1 });

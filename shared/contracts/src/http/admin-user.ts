@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { roles } from '../scope.ts';
 import { limitOverridesSchema } from './api-key.ts';
 import { emailSchema, meSchema, userIdSchema } from './auth.ts';
+import { queryInteger } from './query.ts';
 import { orNull } from './text.ts';
 
 export const adminUserSchema = meSchema.extend({ limits: orNull(limitOverridesSchema) }).meta({ id: 'AdminUser' });
@@ -12,13 +13,7 @@ export const adminUserListSchema = z
   .meta({ id: 'AdminUserList' });
 
 export const adminUserListQuerySchema = z.strictObject({
-  limit: z
-    .string()
-    .regex(/^\d{1,3}$/, { error: 'must be a whole number from 1 to 100' })
-    .transform(Number)
-    .pipe(z.int().min(1).max(100))
-    .optional()
-    .meta({ description: 'Users per page. Default 20.' }),
+  limit: queryInteger(1, 100).optional().meta({ description: 'Users per page. Default 20.' }),
   after: userIdSchema.optional().meta({ description: 'The last id of the page before.' }),
 });
 

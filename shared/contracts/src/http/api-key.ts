@@ -7,7 +7,10 @@ export const apiKeyIdSchema = z.string().regex(/^key_[0-9A-Za-z]{1,40}$/, { erro
 
 const scopeList = z.array(z.enum(scopes)).min(1).max(scopes.length);
 const models = z.array(textOf(1, 100)).min(1).max(100);
-const addresses = z.array(textOf(2, 64)).min(1).max(100);
+const addresses = z
+  .array(textOf(2, 64).regex(/^[0-9A-Fa-f:.]+(\/[0-9]{1,3})?$/, 'must be an address or a network (CIDR)'))
+  .min(1)
+  .max(100);
 const limit = z.int().min(1).max(1e12).nullable().optional();
 
 /** Limits of one key or person. */

@@ -1,14 +1,11 @@
 /** `/api/admin/audit`: reading, exporting and verifying the audit log. */
 import { z } from 'zod';
 import { type AuditAction, auditActions, auditActorKinds, auditOutcomes } from '../audit.ts';
+import { maxQueryInteger, queryInteger, querySeconds } from './query.ts';
 import { textOf } from './text.ts';
-import { querySeconds } from './usage.ts';
 
 const action = z.enum(Object.keys(auditActions) as [AuditAction, ...AuditAction[]]);
-const wholeNumber = z
-  .string()
-  .regex(/^\d{1,15}$/, 'must be a whole number')
-  .transform(Number);
+const seqNumber = queryInteger(0, maxQueryInteger);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
 
 export const auditFilterSchema = z.strictObject({
@@ -22,8 +19,8 @@ export const auditFilterSchema = z.strictObject({
 });
 
 export const auditListQuerySchema = auditFilterSchema.extend({
-  limit: wholeNumber.pipe(z.number().min(1).max(100)).optional().meta({ description: 'Default 50.' }),
-  cursor: wholeNumber.optional().meta({ description: '`next_cursor` of the page before.' }),
+  limit: queryInteger(1, 100).optional().meta({ description: 'Default 50.' }),
+  cursor: seqNumber.optional().meta({ description: '`next_cursor` of the page before.' }),
 });
 
 export const auditEntrySchema = z
@@ -57,7 +54,7 @@ export const auditListSchema = z
 
 export const auditVerifyQuerySchema = z
   .strictObject({
-    seq: wholeNumber.optional().meta({ description: 'Of a head noted earlier; with `hash`.' }),
+    seq: seqNumber.optional().meta({ description: 'Of a head noted earlier; with `hash`.' }),
     hash: sha256.optional(),
   })
   .refine(({ seq, hash }) => (seq === undefined) === (hash === undefined), {

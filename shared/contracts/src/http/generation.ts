@@ -41,14 +41,25 @@ export const samplingFields = {
   seed: z.int().nullish().meta({ description: 'The same request with the same seed gives the same text.' }),
 };
 
+const tokenIdText = /^(0|[1-9][0-9]{0,9})$/;
+const maxBiases = 1_024;
+
 const logitBias = z
-  .record(z.string().regex(/^(0|[1-9]\d{0,9})$/, 'must be a token id'), z.number().min(-100).max(100))
-  .refine((value) => Object.keys(value).length <= 1_024, { error: 'must hold at most 1024 tokens' });
+  .record(z.string().regex(tokenIdText, 'must be a token id'), z.number().min(-100).max(100))
+  .refine((value) => Object.keys(value).length <= maxBiases, { error: `must hold at most ${maxBiases} tokens` })
+  .meta({ propertyNames: { pattern: tokenIdText.source }, maxProperties: maxBiases });
+
+const maxPairs = 16;
+const maxKeyCharacters = 64;
 
 export const metadataSchema = z
-  .record(textOf(1, 64), textOf(0, 512))
-  .refine((value) => Object.keys(value).length <= 16, { error: 'must hold at most 16 pairs' })
-  .meta({ description: 'Up to 16 pairs of your own; keys up to 64 characters, values up to 512.' });
+  .record(textOf(1, maxKeyCharacters), textOf(0, 512))
+  .refine((value) => Object.keys(value).length <= maxPairs, { error: `must hold at most ${maxPairs} pairs` })
+  .meta({
+    description: `Up to ${maxPairs} pairs of your own; keys up to ${maxKeyCharacters} characters, values up to 512.`,
+    propertyNames: { minLength: 1, maxLength: maxKeyCharacters },
+    maxProperties: maxPairs,
+  });
 
 /** Treatment of the job a request becomes. */
 const handlingFields = {
@@ -82,5 +93,13 @@ export const generationFields = {
 };
 
 /** What all generating requests can be reduced to; facades with fewer fields leave the rest out. */
-export const generationRequestSchema = z.strictObject(generationFields);
+export const generationRequestSchema = z.strictObject({
+  ...generationFields,
+  webhook: z
+    .string()
+    .min(1)
+    .max(2_048)
+    .nullish()
+    .meta({ description: 'An https URL that is called when the job has ended, signed as Standard Webhooks are.' }),
+});
 export type GenerationRequest = z.infer<typeof generationRequestSchema>;

@@ -73,4 +73,5 @@ export {
   tokenizeRequestSchema,
 } from './tokens.ts';
 export { usageQuerySchema, usageSchema } from './usage.ts';
+export { webhookSecretSchema } from './webhook.ts';
 export { type WorkerResource, workerIdSchema, workerListSchema, workerSchema } from './worker.ts';

@@ -5,6 +5,7 @@ import { choiceSchema, usageSchema } from './completion.ts';
 import { errorBodySchema } from './error.ts';
 import { eventStreamOf } from './event-stream.ts';
 import { generationRequestSchema, metadataSchema } from './generation.ts';
+import { maxQueryInteger, queryInteger, queryList } from './query.ts';
 import { orNull } from './text.ts';
 
 export const jobRequestSchema = generationRequestSchema.meta({
@@ -48,41 +49,30 @@ export const jobSchema = z
   .meta({ id: 'Job' });
 export type JobResource = z.infer<typeof jobSchema>;
 
-/** A query's number: decimal digits, so that neither `1e3` nor an empty text counts as one. */
-const queryNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,15}(\.\d{1,6})?$/, 'must be a number')
-    .transform(Number)
-    .pipe(z.number().min(min).max(max));
-const queryInt = (min: number, max: number) => queryNumber(min, max).pipe(z.int());
-
 export const maxWaitSeconds = 60;
 
 export const jobGetQuerySchema = z.strictObject({
-  wait: queryNumber(0, maxWaitSeconds)
+  wait: z
+    .string()
+    .regex(/^([0-5]?[0-9](\.[0-9]{1,6})?|60)$/, `must be a number from 0 to ${maxWaitSeconds}`)
+    .transform(Number)
     .optional()
     .meta({ description: `Seconds (at most ${maxWaitSeconds}) to wait for a change of state.` }),
 });
 
 export const jobEventsQuerySchema = z.strictObject({
-  starting_after: queryInt(0, Number.MAX_SAFE_INTEGER)
+  starting_after: queryInteger(0, maxQueryInteger)
     .optional()
     .meta({ description: 'Sequence number after which to begin; `Last-Event-ID` wins over it.' }),
 });
 
 export const jobListQuerySchema = z.strictObject({
-  state: z
-    .string()
-    .transform((value) => value.split(','))
-    .pipe(z.array(stateSchema))
-    .optional()
-    .meta({ description: 'One or more states, separated by commas.' }),
+  state: queryList(jobStates).optional().meta({ description: 'One or more states, separated by commas.' }),
   metadata: metadataSchema.optional().meta({
     description: 'As `metadata[key]=value`; all pairs must match.',
     param: { style: 'deepObject', explode: true },
   }),
-  limit: queryInt(1, 100).optional().meta({ description: 'Jobs per page. Default 20.' }),
+  limit: queryInteger(1, 100).optional().meta({ description: 'Jobs per page. Default 20.' }),
   after: z.string().max(128).optional().meta({ description: 'Id of the last job of the page before.' }),
 });
 
@@ -113,7 +103,11 @@ export const jobCancelFilterSchema = z
     path: ['state'],
     error: 'give a state or metadata: an empty filter would cancel everything',
   })
-  .meta({ id: 'JobCancelFilter', example: { state: 'queued' } });
+  .meta({
+    id: 'JobCancelFilter',
+    example: { state: 'queued' },
+    anyOf: [{ required: ['state'] }, { required: ['metadata'], properties: { metadata: { minProperties: 1 } } }],
+  });
 
 export const jobCancelAnswerSchema = z
   .object({

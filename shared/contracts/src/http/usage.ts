@@ -1,24 +1,15 @@
 /** `/api/usage`: what was used, in buckets of time. */
 import { z } from 'zod';
-import { textOf, unixSeconds } from './text.ts';
+import { queryList, querySeconds } from './query.ts';
+import { textOf } from './text.ts';
 
 const groups = ['user', 'key', 'model', 'tenant'] as const;
-
-/** A query's Unix seconds, as decimal digits. */
-export const querySeconds = z
-  .string()
-  .regex(/^\d{1,11}(\.\d{1,6})?$/, 'must be Unix seconds')
-  .transform(Number)
-  .pipe(unixSeconds);
 
 export const usageQuerySchema = z.strictObject({
   start: querySeconds.optional().meta({ description: 'Unix seconds. Default: a day (hours) or 30 days (days) ago.' }),
   end: querySeconds.optional().meta({ description: 'Unix seconds, not included. Default: now.' }),
   bucket: z.enum(['hour', 'day']).default('day').meta({ description: 'Hours and days of UTC.' }),
-  group_by: z
-    .string()
-    .transform((value) => value.split(','))
-    .pipe(z.array(z.enum(groups)).max(groups.length))
+  group_by: queryList(groups)
     .optional()
     .meta({ description: 'One or more of user, key, model and tenant, separated by commas.' }),
   tenant: textOf(1, 63).optional().meta({ description: 'For operators: another tenant, or `*` for all.' }),
@@ -56,4 +47,4 @@ export const usageSchema = z
     ),
     total: usageSumSchema,
   })
-  .meta({ id: 'Usage' });
+  .meta({ id: 'UsageReport' });

@@ -20,6 +20,7 @@ import type { RevocationStore } from '../revocation-store.ts';
 import type { SessionStore } from '../session-store.ts';
 import type { UsageLedger } from '../usage-ledger.ts';
 import type { UserStore } from '../user-store.ts';
+import type { WebhookQueue } from '../webhook-queue.ts';
 import type { WorkerRegistry } from '../worker-registry.ts';
 
 interface Ports {
@@ -41,6 +42,7 @@ interface Ports {
   sessionStore: SessionStore;
   revocationStore: RevocationStore;
   attemptStore: AttemptStore;
+  webhookQueue: WebhookQueue;
 }
 
 /** The ports a suite needs, all over the same data, and what the test bench must provide. */

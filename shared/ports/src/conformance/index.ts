@@ -23,4 +23,5 @@ export { fact, message } from './samples.ts';
 export { sessionStoreConformance } from './session-store.ts';
 export { usageLedgerConformance } from './usage-ledger.ts';
 export { userStoreConformance } from './user-store.ts';
+export { webhookQueueConformance } from './webhook-queue.ts';
 export { workerRegistryConformance } from './worker-registry.ts';

@@ -79,6 +79,12 @@ export const updateUser = defineOperation({
   scope: 'admin',
   params,
   body: adminUserChangeSchema,
+  rules: [
+    { param: 'role', rule: 'nobody can change their own' },
+    { param: 'disabled', rule: 'nobody can change their own' },
+    { param: 'email', rule: 'must not be somebody else’s, verified' },
+    { param: 'email_verified', rule: 'needs an address' },
+  ],
   answers: { 200: jsonAnswer('The user as it is now.', adminUserSchema) },
   errors: ['not_found'],
   async handle({ body, caller, params: { id } }, gateway) {

@@ -24,7 +24,12 @@ beforeAll(async () => {
     }),
   });
   const log = createLog({ level: 'silent', name: 'test' });
-  const recorder = createRecorder({ ...rig.ports, log, metrics: createMetrics(), clock: systemClock });
+  const recorder = createRecorder({
+    ...rig.ports,
+    log,
+    metrics: createMetrics(),
+    clock: systemClock,
+  });
   await recorder.start();
   stopRecorder = () => recorder.stop(1000);
 });

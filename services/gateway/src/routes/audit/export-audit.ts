@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { auditEntrySchema, auditFilterSchema } from '@inkwell/contracts/http';
+import { z } from 'zod';
 import { audit } from '../../audit/audit.ts';
 import { auditFilterOf } from '../../audit/filter.ts';
 import { stopSignal } from '../../http/stop-signal.ts';
@@ -20,7 +21,7 @@ export const exportAudit = defineOperation({
   access: 'operator',
   scope: 'admin',
   query: auditFilterSchema,
-  answers: { 200: { description: 'The entries.', content: { [mediaType]: auditEntrySchema } } },
+  answers: { 200: { description: 'The entries.', content: { [mediaType]: z.array(auditEntrySchema) } } },
   async handle(call, gateway) {
     const { response } = call;
     const filter = auditFilterOf(call.query);

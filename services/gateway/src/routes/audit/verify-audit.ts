@@ -14,6 +14,10 @@ export const verifyAudit = defineOperation({
   access: 'operator',
   scope: 'admin',
   query: auditVerifyQuerySchema,
+  rules: [
+    { param: 'hash', rule: 'goes together with seq' },
+    { param: 'hash', code: 'missing_parameter', rule: 'goes together with seq' },
+  ],
   answers: { 200: jsonAnswer('Whether the chain fits, and if not, where it breaks first.', auditVerificationSchema) },
   async handle({ query, gone }, gateway) {
     const { seq, hash } = query;

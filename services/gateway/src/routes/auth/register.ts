@@ -15,6 +15,7 @@ export const register = defineOperation({
   access: 'open',
   limit: 'request',
   body: registrationSchema,
+  rules: [{ param: 'password', rule: 'must not hold the username, nor be one of the most common passwords' }],
   answers: { 201: jsonAnswer('The account.', callerSchema) },
   errors: ['registration_closed', 'username_taken', 'dependency_unavailable'],
   async handle(call, gateway) {

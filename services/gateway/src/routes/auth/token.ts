@@ -69,7 +69,14 @@ export const token = defineOperation({
   body: tokenRequestSchema,
   bodyTypes: ['form', 'json'],
   errorShape: 'oauth',
-  headers: { Authorization: 'HTTP Basic with the client’s id and secret, instead of both in the body.' },
+  headers: {
+    Authorization: { description: 'HTTP Basic with the client’s id and secret, instead of both in the body.' },
+  },
+  rules: [
+    { param: 'refresh_token', code: 'missing_parameter', rule: 'is required with the grant_type refresh_token' },
+    { param: 'refresh_token', code: 'invalid_token', rule: 'must be the newest of a live session' },
+    { param: 'scope', code: 'insufficient_scope', rule: 'must be within what the credential is good for' },
+  ],
   answers: { 200: jsonAnswer('The token.', tokensSchema) },
   errors: [
     'invalid_api_key',
@@ -86,7 +93,9 @@ export const token = defineOperation({
       return json(200, await machineToken(gateway, call, clientOf(request, body), body.scope), headers);
     }
     if (body.grant_type !== 'refresh_token') throw new InkwellError('unsupported_grant_type', { param: 'grant_type' });
-    if (!body.refresh_token) throw new InkwellError('missing_parameter', { message: 'Missing field: refresh_token' });
+    if (!body.refresh_token) {
+      throw new InkwellError('missing_parameter', { param: 'refresh_token', message: 'Missing field: refresh_token' });
+    }
     return json(200, await refreshTokens(gateway, call, body.refresh_token, body.scope), headers);
   },
 });

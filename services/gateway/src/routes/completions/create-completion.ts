@@ -12,9 +12,11 @@ import { acceptJob } from '../../jobs/accept-job.ts';
 import { type AcceptedRequest, acceptRequest } from '../../jobs/accepted-request.ts';
 import { cacheHeader, readCacheWish } from '../../jobs/cache-wish.ts';
 import { deadlineHeader } from '../../jobs/deadline.ts';
+import { generationRules } from '../../jobs/generation-rules.ts';
 import {
   idempotencyHeader,
   idempotencyKey,
+  idempotencyRule,
   idempotently,
   idempotentStream,
   replayedHeader,
@@ -48,6 +50,12 @@ export const createCompletion = defineOperation({
   limit: 'job',
   body: completionRequestSchema,
   headers: { ...idempotencyHeader, ...deadlineHeader, ...cacheHeader },
+  rules: [
+    ...generationRules,
+    idempotencyRule,
+    { param: 'best_of', rule: 'must be left out or equal to n with stream: true' },
+    { param: 'stream_options', rule: 'is only allowed with stream: true' },
+  ],
   answers: {
     200: {
       description: 'The completion, or with `stream: true` its chunks.',

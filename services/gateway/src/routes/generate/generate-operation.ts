@@ -3,7 +3,8 @@ import { runAndWait, runErrors } from '../../delivery/run-and-wait.ts';
 import { acceptRequest } from '../../jobs/accepted-request.ts';
 import { cacheHeader, readCacheWish } from '../../jobs/cache-wish.ts';
 import { deadlineHeader } from '../../jobs/deadline.ts';
-import { idempotencyHeader, idempotencyKey, idempotently } from '../../jobs/idempotency.ts';
+import { generationRules } from '../../jobs/generation-rules.ts';
+import { idempotencyHeader, idempotencyKey, idempotencyRule, idempotently } from '../../jobs/idempotency.ts';
 import { defineOperation, jsonAnswer, type Operation } from '../../operation.ts';
 
 /** The older synchronous endpoint, with its own default temperature and one rule more, at an address of its own. */
@@ -20,6 +21,11 @@ export function generateOperation({ id, path, summary }: Pick<Operation, 'id' | 
     limit: 'job',
     body: generateRequestSchema,
     headers: { ...idempotencyHeader, ...deadlineHeader, ...cacheHeader },
+    rules: [
+      ...generationRules,
+      idempotencyRule,
+      { param: 'top_p', rule: 'temperature and top_p must not both be below 1' },
+    ],
     answers: { 200: jsonAnswer('The generated text.', completionSchema) },
     errors: runErrors,
     async handle(call, gateway) {

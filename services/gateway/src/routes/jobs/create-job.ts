@@ -3,7 +3,8 @@ import { presentJob } from '../../delivery/job-resource.ts';
 import { acceptJob } from '../../jobs/accept-job.ts';
 import { acceptRequest } from '../../jobs/accepted-request.ts';
 import { deadlineHeader } from '../../jobs/deadline.ts';
-import { idempotencyHeader, idempotently } from '../../jobs/idempotency.ts';
+import { generationRules } from '../../jobs/generation-rules.ts';
+import { idempotencyHeader, idempotencyRule, idempotently } from '../../jobs/idempotency.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
 
 /** `POST /v1/jobs`: answers as soon as the job is durable. */
@@ -19,6 +20,7 @@ export const createJob = defineOperation({
   limit: 'job',
   body: jobRequestSchema,
   headers: { ...idempotencyHeader, ...deadlineHeader },
+  rules: [...generationRules, idempotencyRule],
   answers: { 202: jsonAnswer('The job, waiting. `Location` is its address.', jobSchema) },
   errors: [
     'content_policy_violation',

@@ -24,7 +24,7 @@ export const getJob = defineOperation({
   scope: 'jobs',
   params: z.object({ id: z.string() }),
   query: jobGetQuerySchema,
-  headers: { Prefer: '`wait=30` does the same as the query parameter.' },
+  headers: { Prefer: { description: '`wait=30` does the same as the query parameter.' } },
   answers: { 200: jsonAnswer('The job.', jobSchema) },
   errors: ['job_not_found'],
   async handle({ caller, gone, params, query, request }, gateway) {

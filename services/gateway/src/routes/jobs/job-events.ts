@@ -5,9 +5,12 @@ import { streamJob } from '../../delivery/stream-job.ts';
 import { readJob } from '../../jobs/read-job.ts';
 import { defineOperation } from '../../operation.ts';
 
+/** Browsers send an empty one before their first event. */
+const eventId = /^[0-9]{0,15}$/;
+
 function lastEventId(header: string | string[] | undefined): number | undefined {
   if (header === undefined || header === '') return undefined;
-  if (typeof header === 'string' && /^\d{1,15}$/.test(header)) return Number(header);
+  if (typeof header === 'string' && eventId.test(header)) return Number(header);
   throw new InkwellError('invalid_header', {
     param: 'Last-Event-ID',
     message: 'Last-Event-ID: must be the id of an event of this stream.',
@@ -27,7 +30,12 @@ export const jobEvents = defineOperation({
   scope: 'jobs',
   params: z.object({ id: z.string() }),
   query: jobEventsQuerySchema,
-  headers: { 'Last-Event-ID': 'Number of the last event the client has; browsers send it by themselves.' },
+  headers: {
+    'Last-Event-ID': {
+      description: 'Number of the last event the client has; browsers send it by themselves.',
+      pattern: eventId.source,
+    },
+  },
   answers: {
     200: { description: 'The events.', content: { 'text/event-stream': jobStreamSchema } },
     204: { description: 'The client has it all: do not reconnect.' },

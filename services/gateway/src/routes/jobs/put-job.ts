@@ -4,6 +4,7 @@ import { presentJob } from '../../delivery/job-resource.ts';
 import { acceptJob } from '../../jobs/accept-job.ts';
 import { acceptRequest } from '../../jobs/accepted-request.ts';
 import { deadlineHeader } from '../../jobs/deadline.ts';
+import { generationRules } from '../../jobs/generation-rules.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
 
 /** `PUT /v1/jobs/{id}`: the client names the job, so sending it again is harmless. */
@@ -20,6 +21,7 @@ export const putJob = defineOperation({
   params: z.object({ id: jobIdSchema }),
   body: jobRequestSchema,
   headers: deadlineHeader,
+  rules: generationRules,
   answers: { 202: jsonAnswer('The job as it stands. `Location` is its address.', jobSchema) },
   errors: [
     'content_policy_violation',

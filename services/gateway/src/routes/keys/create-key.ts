@@ -2,7 +2,7 @@ import { apiKeyRequestSchema, newApiKeySchema } from '@inkwell/contracts/http';
 import { signingSecret } from '@inkwell/identity';
 import { audited } from '../../audit/audit.ts';
 import { issueApiKey } from '../../auth/issue-api-key.ts';
-import { checkKeyWish, modelsToGive, scopesToGive } from '../../auth/key-grant.ts';
+import { addressRule, checkKeyWish, modelsToGive, scopesToGive } from '../../auth/key-grant.ts';
 import { toApiKeyResource } from '../../delivery/api-key-resource.ts';
 import { fromLimitsResource } from '../../delivery/limit-overrides.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
@@ -18,6 +18,7 @@ export const createKey = defineOperation({
   scope: 'keys',
   limit: 'request',
   body: apiKeyRequestSchema,
+  rules: [addressRule],
   answers: { 201: jsonAnswer('The key, shown this once.', newApiKeySchema) },
   async handle(call, gateway) {
     const { body, caller } = call;

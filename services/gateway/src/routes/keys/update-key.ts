@@ -3,7 +3,7 @@ import { apiKeyChangeSchema, apiKeyIdSchema, apiKeySchema } from '@inkwell/contr
 import { z } from 'zod';
 import { audited } from '../../audit/audit.ts';
 import { findOwnKey, noSuchKey } from '../../auth/find-own-key.ts';
-import { checkKeyWish, modelsToGive, scopesToGive } from '../../auth/key-grant.ts';
+import { addressRule, checkKeyWish, modelsToGive, scopesToGive } from '../../auth/key-grant.ts';
 import { toApiKeyResource } from '../../delivery/api-key-resource.ts';
 import { fromLimitsResource } from '../../delivery/limit-overrides.ts';
 import { defineOperation, json, jsonAnswer } from '../../operation.ts';
@@ -19,6 +19,7 @@ export const updateKey = defineOperation({
   scope: 'keys',
   params: z.object({ id: apiKeyIdSchema }),
   body: apiKeyChangeSchema,
+  rules: [addressRule],
   answers: { 200: jsonAnswer('The key as it is now.', apiKeySchema) },
   errors: ['not_found'],
   async handle(call, gateway) {

@@ -25,6 +25,7 @@ export const detokenize = defineOperation({
   access: 'key',
   scope: 'generate',
   body: detokenizeRequestSchema,
+  rules: [{ param: 'tokens', rule: 'must be ids of the model’s vocabulary' }],
   answers: { 200: jsonAnswer('The text.', detokenizationSchema) },
   errors: ['model_not_found'],
   async handle({ body, caller }, gateway) {

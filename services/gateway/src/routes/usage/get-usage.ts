@@ -73,6 +73,11 @@ export const getUsage = defineOperation({
   access: 'key',
   scope: 'usage',
   query: usageQuerySchema,
+  rules: [
+    { param: 'end', rule: 'must be after start' },
+    { param: 'start', rule: `at most ${mostBuckets.hour} hours or ${mostBuckets.day} days at once` },
+    { param: 'group_by', rule: `at most ${mostSums} sums at once` },
+  ],
   answers: { 200: jsonAnswer('The sums.', usageSchema) },
   errors: ['insufficient_scope'],
   async handle({ caller, query }, gateway) {

@@ -16,6 +16,7 @@ import { sessionOperations } from './sessions.ts';
 import { stepOperations } from './steps.ts';
 import { usageOperations } from './usage.ts';
 import { userOperations } from './users.ts';
+import { webhookOperations } from './webhooks.ts';
 
 export const operations = {
   ...jobOperations,
@@ -35,4 +36,5 @@ export const operations = {
   ...auditOperations,
   ...usageOperations,
   ...historyOperations,
+  ...webhookOperations,
 };
