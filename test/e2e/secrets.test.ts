@@ -101,6 +101,9 @@ async function accounts(): Promise<string> {
     'webhook secret',
     webhookSecretOf(readFileSync(join(inkwell.dataDir, 'secret'), 'utf8').trim(), tenant),
   );
+  const shown = await ask('/api/webhooks/secret', { with: await token(user, 'third'), issues: true });
+  expect(shown.text).toContain('whsec_');
+  expect(credentials.findIn(shown.text).join()).toContain('webhook secret');
   await ask('/api/auth/login', { body: { ...user, password: wrongPassword } });
   await ask('/api/auth/login', {
     body: new URLSearchParams({ ...user, password: wrongPassword }).toString(),

@@ -7,6 +7,7 @@ import {
   userIdSchema,
 } from '@inkwell/contracts/http';
 import { z } from 'zod';
+import { audited } from '../../audit/audit.ts';
 import { endAllSessions } from '../../auth/sign-in.ts';
 import type { GatewayContext } from '../../context.ts';
 import { fromLimitsResource } from '../../delivery/limit-overrides.ts';
@@ -87,7 +88,9 @@ export const updateUser = defineOperation({
   ],
   answers: { 200: jsonAnswer('The user as it is now.', adminUserSchema) },
   errors: ['not_found'],
-  async handle({ body, caller, params: { id } }, gateway) {
+  async handle(call, gateway) {
+    const { body, caller, params } = call;
+    const { id } = params;
     const { clock, identity, ports } = gateway;
     const user = await findUser(gateway, id);
     if (user.id === caller.userId && (body.role !== undefined || body.disabled !== undefined)) {
@@ -101,11 +104,17 @@ export const updateUser = defineOperation({
         message: 'email_verified: there is no address',
       });
     }
-    const changed = await ports.userStore.update(id, patch);
-    if (changed === 'email') {
-      throw new InkwellError('invalid_parameter', { param: 'email', message: 'email: somebody else has it, verified' });
-    }
-    if (typeof changed === 'string') throw new Error(`changing a user met: ${changed}`);
+    const details = { fields: Object.keys(patch).join(' '), ...(body.role && { role: body.role }) };
+    const act = { action: 'admin.user_changed', resource: `user/${id}`, tenant: user.tenant, details } as const;
+    const changed = await audited(gateway, call, act, async () => {
+      const updated = await ports.userStore.update(id, patch);
+      if (updated === 'email') {
+        const message = 'email: somebody else has it, verified';
+        throw new InkwellError('invalid_parameter', { param: 'email', message });
+      }
+      if (typeof updated === 'string') throw new Error(`changing a user met: ${updated}`);
+      return updated;
+    });
     if (body.disabled) await endAllSessions(gateway, id);
     else await identity.revocations.changed(`user:${id}`);
     return json(200, toAdminUserResource(changed));
