@@ -75,7 +75,7 @@ function roofline({ rows, bandwidth }: EngineReport): string {
     'inkwell-wasm-int8': embeddings124m + layers124m,
     'inkwell-wasm-int4': embeddings124m + layers124m * (18 / 32),
     'inkwell-native-int8': embeddings124m + layers124m,
-    'inkwell-native-w4a8': (embeddings124m + layers124m) * (17 / 32),
+    'inkwell-native-w4a8': embeddings124m + layers124m * (17 / 32),
   };
   const cells = rows.flatMap((row) => {
     const bytes = bytesPerToken[row.engine];

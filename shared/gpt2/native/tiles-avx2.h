@@ -20,71 +20,70 @@ INLINE void settle(__m256i& sum) { asm("" : "+x"(sum)); }
 template <int R>
 INLINE void tile_int8(const int16_t* x, const int8_t* w, int32_t quads, i8* sums) {
   __m256i low[R], high[R];
-  for (int r = 0; r < R; r++) low[r] = high[r] = _mm256_setzero_si256();
+  each<R>(EACH_BODY { low[r] = high[r] = _mm256_setzero_si256(); });
   for (; quads > 0; quads--, w += 4 * kPanel, x += 4 * R) {
     _mm_prefetch((const char*)w + kPrefetchBytes, _MM_HINT_T0);
     const __m256i w0 = widen(w), w1 = widen(w + 16);
-#pragma GCC unroll 4
-    for (int r = 0; r < R; r++) {
+    each<R>(EACH_BODY {
       const __m256i inputs = _mm256_set1_epi64x(word_at<int64_t>(x + 4 * r));
       low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(w0, inputs));
       high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(w1, inputs));
       settle(low[r]);
       settle(high[r]);
-    }
+    });
   }
-  for (int r = 0; r < R; r++) sums[r] = fold_pairs(low[r], high[r]);
+  each<R>(EACH_BODY { sums[r] = fold_pairs(low[r], high[r]); });
 }
 
 template <int R>
 INLINE void tile_w4(const uint8_t* x, const uint8_t* w, const uint8_t* scales, int32_t groups, i8* sums) {
   const __m256i nibble = _mm256_set1_epi8(15);
   __m256i totals[R];
-  for (int r = 0; r < R; r++) totals[r] = _mm256_setzero_si256();
+  each<R>(EACH_BODY { totals[r] = _mm256_setzero_si256(); });
   for (; groups > 0; groups--, x += R * kGroupRowBytes, w += 16 * kPanel, scales += kPanel) {
     _mm_prefetch((const char*)w + kPrefetchBytes, _MM_HINT_T0);
     _mm_prefetch((const char*)w + kPrefetchBytes + 64, _MM_HINT_T0);
-    const __m256i scale = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)scales));
-    const __m256i both_scales = _mm256_or_si256(scale, _mm256_slli_epi32(scale, 16));
     // 16-bit sums wrap on the way, but the result fits: |Σ| ≤ 16 · 8 · 127.
     __m256i sum[R];
-#pragma GCC unroll 4
-    for (int r = 0; r < R; r++) sum[r] = _mm256_set1_epi32(word_at<int32_t>(x + (kGroupQuads * R + r) * 4));
-#pragma GCC unroll 4
-    for (int q = 0; q < 4; q++) {
+    each<R>(EACH_BODY { sum[r] = _mm256_set1_epi32(word_at<int32_t>(x + (kGroupQuads * R + r) * 4)); });
+    each<4>([&](auto q) __attribute__((always_inline)) {
       const __m256i both = _mm256_loadu_si256((const __m256i*)(w + q * 4 * kPanel));
       const __m256i low = _mm256_and_si256(both, nibble);
       const __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
-#pragma GCC unroll 4
-      for (int r = 0; r < R; r++) {
+      each<R>(EACH_BODY {
         const __m256i inputs = _mm256_set1_epi32(word_at<int32_t>(x + (q * R + r) * 4));
         sum[r] = _mm256_add_epi16(sum[r], _mm256_maddubs_epi16(low, inputs));
         settle(sum[r]);
-      }
-#pragma GCC unroll 4
-      for (int r = 0; r < R; r++) {
+      });
+      each<R>(EACH_BODY {
         const __m256i inputs = _mm256_set1_epi32(word_at<int32_t>(x + ((q + 4) * R + r) * 4));
         sum[r] = _mm256_add_epi16(sum[r], _mm256_maddubs_epi16(high, inputs));
         settle(sum[r]);
-      }
-    }
-#pragma GCC unroll 4
-    for (int r = 0; r < R; r++) totals[r] = _mm256_add_epi32(totals[r], _mm256_madd_epi16(sum[r], both_scales));
+      });
+    });
+    const __m256i scale = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)scales));
+    const __m256i both_scales = _mm256_or_si256(scale, _mm256_slli_epi32(scale, 16));
+    each<R>(EACH_BODY {
+      totals[r] = _mm256_add_epi32(totals[r], _mm256_madd_epi16(sum[r], both_scales));
+      settle(totals[r]);
+    });
   }
-  for (int r = 0; r < R; r++) sums[r] = (i8)totals[r];
+  each<R>(EACH_BODY { sums[r] = (i8)totals[r]; });
 }
 
 /** 8 · N columns. */
 template <int N>
 INLINE void add_values_of(const int16_t* weights, const int8_t* values, int32_t pairs, int32_t stride, int32_t* sums) {
   __m256i total[N];
-  for (int n = 0; n < N; n++) total[n] = _mm256_loadu_si256((const __m256i*)(sums + 8 * n));
+  each<N>(EACH_BODY { total[r] = _mm256_loadu_si256((const __m256i*)(sums + 8 * r)); });
   for (; pairs > 0; pairs--, weights += 2, values += 2 * stride) {
     const __m256i weight = _mm256_set1_epi32(word_at<int32_t>(weights));
-#pragma GCC unroll 8
-    for (int n = 0; n < N; n++) total[n] = _mm256_add_epi32(total[n], _mm256_madd_epi16(widen(values + 16 * n), weight));
+    each<N>(EACH_BODY {
+      total[r] = _mm256_add_epi32(total[r], _mm256_madd_epi16(widen(values + 16 * r), weight));
+      settle(total[r]);
+    });
   }
-  for (int n = 0; n < N; n++) _mm256_storeu_si256((__m256i*)(sums + 8 * n), total[n]);
+  each<N>(EACH_BODY { _mm256_storeu_si256((__m256i*)(sums + 8 * r), total[r]); });
 }
 
 INLINE void add_values(const int16_t* weights, const int8_t* values, int32_t pairs, int32_t stride, int32_t* sums) {

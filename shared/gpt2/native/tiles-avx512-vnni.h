@@ -22,38 +22,38 @@ template <int R>
 INLINE void tile_int8(const int16_t* x, const int8_t* w, int32_t quads, i8* sums) {
   constexpr int kChains = R == 1 ? 4 : 2;
   __m512i sum[R][kChains];
-  for (int r = 0; r < R; r++)
-    for (int chain = 0; chain < kChains; chain++) sum[r][chain] = _mm512_setzero_si512();
-  for (; quads >= kChains; quads -= kChains) {
+  each<R>(EACH_BODY {
+    each<kChains>([&](auto chain) __attribute__((always_inline)) { sum[r][chain] = _mm512_setzero_si512(); });
+  });
+  for (; quads >= kChains; quads -= kChains, w += kChains * 4 * kPanel, x += kChains * 4 * R) {
     _mm_prefetch((const char*)w + kPrefetchBytes, _MM_HINT_T0);
-#pragma GCC unroll 4
-    for (int chain = 0; chain < kChains; chain++, w += 4 * kPanel, x += 4 * R) {
-      const __m512i weights = widen_panel(w);
-#pragma GCC unroll 4
-      for (int r = 0; r < R; r++) {
-        sum[r][chain] = _mm512_dpwssd_epi32(sum[r][chain], weights, _mm512_set1_epi64(word_at<int64_t>(x + 4 * r)));
-      }
-    }
+    each<kChains>([&](auto chain) __attribute__((always_inline)) {
+      const __m512i weights = widen_panel(w + chain * 4 * kPanel);
+      each<R>(EACH_BODY {
+        const __m512i inputs = _mm512_set1_epi64(word_at<int64_t>(x + (chain * R + r) * 4));
+        sum[r][chain] = _mm512_dpwssd_epi32(sum[r][chain], weights, inputs);
+      });
+    });
   }
   for (; quads > 0; quads--, w += 4 * kPanel, x += 4 * R) {
     const __m512i weights = widen_panel(w);
-    for (int r = 0; r < R; r++) {
+    each<R>(EACH_BODY {
       sum[r][0] = _mm512_dpwssd_epi32(sum[r][0], weights, _mm512_set1_epi64(word_at<int64_t>(x + 4 * r)));
-    }
+    });
   }
-  for (int r = 0; r < R; r++) {
-    __m512i all = sum[r][0];
-    for (int chain = 1; chain < kChains; chain++) all = _mm512_add_epi32(all, sum[r][chain]);
+  each<R>(EACH_BODY {
+    __m512i all = _mm512_add_epi32(sum[r][0], sum[r][1]);
+    if constexpr (kChains == 4) all = _mm512_add_epi32(all, _mm512_add_epi32(sum[r][2], sum[r][3]));
     sums[r] = fold_pairs(all);
-  }
+  });
 }
 
 template <int R>
 INLINE void tile_w4(const uint8_t* x, const uint8_t* w, const uint8_t* scales, int32_t groups, i8* sums) {
   const __m512i nibble = _mm512_set1_epi8(15);
-  // The low half holds quads 0, 2, 4, 6 of a group, the high half quads 1, 3, 5, 7; both count for the same columns.
+  // The low half of a vector holds even quads of a group, the high half odd ones; both count for the same columns.
   __m512i totals[R];
-  for (int r = 0; r < R; r++) totals[r] = _mm512_setzero_si512();
+  each<R>(EACH_BODY { totals[r] = _mm512_setzero_si512(); });
   for (; groups > 0; groups--, x += R * kGroupRowBytes, w += 16 * kPanel, scales += kPanel) {
     _mm_prefetch((const char*)w + kPrefetchBytes, _MM_HINT_T0);
     _mm_prefetch((const char*)w + kPrefetchBytes + 64, _MM_HINT_T0);
@@ -61,42 +61,39 @@ INLINE void tile_w4(const uint8_t* x, const uint8_t* w, const uint8_t* scales, i
     const __m512i both_scales = _mm512_inserti64x4(_mm512_castsi256_si512(scale), scale, 1);
     const __m512i first = _mm512_loadu_si512(w), second = _mm512_loadu_si512(w + 8 * kPanel);
     const __m512i quads[4] = {
-        _mm512_and_si512(first, nibble),                          // 0 and 1
-        _mm512_and_si512(second, nibble),                         // 2 and 3
-        _mm512_and_si512(_mm512_srli_epi16(first, 4), nibble),    // 4 and 5
-        _mm512_and_si512(_mm512_srli_epi16(second, 4), nibble),   // 6 and 7
+        _mm512_and_si512(first, nibble),                         // 0 and 1
+        _mm512_and_si512(second, nibble),                        // 2 and 3
+        _mm512_and_si512(_mm512_srli_epi16(first, 4), nibble),   // 4 and 5
+        _mm512_and_si512(_mm512_srli_epi16(second, 4), nibble),  // 6 and 7
     };
-#pragma GCC unroll 4
-    for (int r = 0; r < R; r++) {
+    each<R>(EACH_BODY {
       const int32_t corrections = word_at<int32_t>(x + (kGroupQuads * R + r) * 4);
       // Only one half takes the correction, as a 32-bit number.
       const int32_t correction = (int16_t)corrections + (corrections >> 16);
       __m512i sum = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi32(correction), 0);
-#pragma GCC unroll 4
-      for (int q = 0; q < 4; q++) {
+      each<4>([&](auto q) __attribute__((always_inline)) {
         const __m256i even = _mm256_set1_epi32(word_at<int32_t>(x + (2 * q * R + r) * 4));
         const __m256i odd = _mm256_set1_epi32(word_at<int32_t>(x + ((2 * q + 1) * R + r) * 4));
         sum = _mm512_dpbusd_epi32(sum, quads[q], _mm512_inserti64x4(_mm512_castsi256_si512(even), odd, 1));
-      }
+      });
       totals[r] = _mm512_add_epi32(totals[r], _mm512_mullo_epi32(sum, both_scales));
-    }
+    });
   }
-  for (int r = 0; r < R; r++) {
+  each<R>(EACH_BODY {
     sums[r] = (i8)_mm256_add_epi32(_mm512_castsi512_si256(totals[r]), _mm512_extracti64x4_epi64(totals[r], 1));
-  }
+  });
 }
 
 /** 16 · N columns. */
 template <int N>
 INLINE void add_values_of(const int16_t* weights, const int8_t* values, int32_t pairs, int32_t stride, int32_t* sums) {
   __m512i total[N];
-  for (int n = 0; n < N; n++) total[n] = _mm512_loadu_si512(sums + 16 * n);
+  each<N>(EACH_BODY { total[r] = _mm512_loadu_si512(sums + 16 * r); });
   for (; pairs > 0; pairs--, weights += 2, values += 2 * stride) {
     const __m512i weight = _mm512_set1_epi32(word_at<int32_t>(weights));
-#pragma GCC unroll 4
-    for (int n = 0; n < N; n++) total[n] = _mm512_dpwssd_epi32(total[n], widen_panel(values + 32 * n), weight);
+    each<N>(EACH_BODY { total[r] = _mm512_dpwssd_epi32(total[r], widen_panel(values + 32 * r), weight); });
   }
-  for (int n = 0; n < N; n++) _mm512_storeu_si512(sums + 16 * n, total[n]);
+  each<N>(EACH_BODY { _mm512_storeu_si512(sums + 16 * r, total[r]); });
 }
 
 INLINE void add_values(const int16_t* weights, const int8_t* values, int32_t pairs, int32_t stride, int32_t* sums) {

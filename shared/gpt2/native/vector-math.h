@@ -10,6 +10,23 @@ typedef int32_t i8 __attribute__((vector_size(32)));
 
 #define INLINE static inline __attribute__((always_inline))
 
+template <int I>
+struct Index {
+  static constexpr int value = I;
+  constexpr operator int() const { return I; }
+};
+
+/** f(0) … f(N - 1), each a constant: arrays indexed by them live in registers, which compilers do not manage with loops. */
+template <int N, class F>
+INLINE void each(F&& f) {
+  if constexpr (N > 0) {
+    each<N - 1>(f);
+    f(Index<N - 1>{});
+  }
+}
+
+#define EACH_BODY [&](auto r) __attribute__((always_inline))
+
 template <class V>
 struct Lanes;
 template <>

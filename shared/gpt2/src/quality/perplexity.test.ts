@@ -4,6 +4,7 @@ import type { ModelBackend, StepBatch } from '@inkwell/ports';
 import { expect, it } from 'vitest';
 import { createNullBackend } from '../backends/null.ts';
 import { loadModel } from '../load-model.ts';
+import { BUILD_TIMEOUT_MS, nativeAddonPath } from '../testing/native-addon.ts';
 import { heldOutDocuments } from './held-out.ts';
 import { lossOf, perplexityOf } from './perplexity.ts';
 
@@ -40,20 +41,31 @@ it('scores every token after the first once, with at least half a window before 
   expect(long.nats).toBeCloseTo(18 * miss + hit, 10);
 });
 
-it('int8 costs at most 0.5 % of the perplexity of held-out text, int4 at most 1 %', async () => {
-  const perplexities: Record<string, number> = {};
-  for (const quantization of ['none', 'int8', 'int4'] as const) {
-    const { backend, tokenizer } = await loadModel(DIRECTORY, { quantization, threads: 2 });
-    const documents = (await heldOutDocuments(tokenizer)).map((ids) => ids.slice(0, TOKENS));
-    expect(documents.length).toBe(DOCUMENTS);
-    perplexities[quantization] = perplexityOf(await lossOf(backend, documents));
-    await backend.dispose();
-  }
-  const { none, int8, int4 } = perplexities as { none: number; int8: number; int4: number };
-  expect(none).toBeGreaterThan(20);
-  expect(none).toBeLessThan(120);
-  expect(int8).not.toBe(none);
-  expect(Math.abs(int8 / none - 1), `f32 ${none}, int8 ${int8}`).toBeLessThan(0.005);
-  expect(int4).not.toBe(int8);
-  expect(Math.abs(int4 / none - 1), `f32 ${none}, int4 ${int4}`).toBeLessThan(0.01);
-});
+it(
+  'int8 costs at most 0.5 % of the perplexity of held-out text, int4 and w4a8 at most 1 %',
+  async () => {
+    const perplexities: Record<string, number> = {};
+    const addonPath = await nativeAddonPath();
+    for (const quantization of ['none', 'int8', 'int4', 'w4a8'] as const) {
+      const { backend, tokenizer } = await loadModel(DIRECTORY, {
+        quantization,
+        threads: 2,
+        ...(quantization === 'w4a8' && { backend: 'native', addonPath }),
+      });
+      const documents = (await heldOutDocuments(tokenizer)).map((ids) => ids.slice(0, TOKENS));
+      expect(documents.length).toBe(DOCUMENTS);
+      perplexities[quantization] = perplexityOf(await lossOf(backend, documents));
+      await backend.dispose();
+    }
+    const { none, int8, int4, w4a8 } = perplexities as Record<'none' | 'int8' | 'int4' | 'w4a8', number>;
+    expect(none).toBeGreaterThan(20);
+    expect(none).toBeLessThan(120);
+    expect(int8).not.toBe(none);
+    expect(Math.abs(int8 / none - 1), `f32 ${none}, int8 ${int8}`).toBeLessThan(0.005);
+    expect(int4).not.toBe(int8);
+    expect(Math.abs(int4 / none - 1), `f32 ${none}, int4 ${int4}`).toBeLessThan(0.01);
+    expect(w4a8).not.toBe(int4);
+    expect(Math.abs(w4a8 / none - 1), `f32 ${none}, w4a8 ${w4a8}`).toBeLessThan(0.01);
+  },
+  BUILD_TIMEOUT_MS,
+);

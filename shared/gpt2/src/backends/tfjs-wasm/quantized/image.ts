@@ -3,7 +3,8 @@
  * configuration alone, so that an image can be written to disk and read back as it is. What a matrix' sections hold:
  * `weight` [ceil(n_out / 8)][paddedDepth / 4][8][4] i8, `scales` and `bias` [ceil(n_out / 8) * 8] f32. With 4 bits the matrices of the layers hold their
  * scales among the weights: `weight` [ceil(n_out / 8)][ceil(depth / 32)][144] bytes, `scales` nothing; the embeddings keep 8 bits.
- * w4a8 has 4 bits everywhere and its group scales in a section of their own, as w4a8.ts describes.
+ * w4a8 has its group scales in a section of their own, as w4a8.ts
+ * describes.
  */
 import type { Gpt2Config } from '../../../config.ts';
 import { GROUP_BYTES, GROUP_INPUTS } from './quantize-groups.ts';
@@ -79,7 +80,7 @@ class Planner {
   }
 
   matrix(name: string, depth: number, columns: number, hasBias = true): MatrixLayout {
-    const kind = this.kind === 'int4' && !hasBias ? 'int8' : this.kind;
+    const kind = this.kind !== 'int8' && !hasBias ? 'int8' : this.kind;
     const paddedDepth = roundUp(depth, kind === 'w4a8' ? GROUP_DEPTH : 4);
     const paddedColumns = roundUp(columns, PANEL);
     const size = paddedDepth * paddedColumns;

@@ -13,7 +13,7 @@ const PANEL = 8;
 const MAX_GROUP_SCALE = 255;
 const PANEL_GROUP_BYTES = (PANEL * GROUP_DEPTH) / 2;
 /** A group's largest magnitude becomes one of these, whichever leaves the least squared error. */
-const LARGEST_BECOMES = [5.5, 6, 6.5, 7, 7.25, 7.5, 7.75, 8, 8.5, 9];
+const LARGEST_BECOMES = [6, 6.5, 7, 7.5, 8, 8.5];
 
 export interface PackedW4 {
   readonly weight: Uint8Array;
@@ -21,74 +21,76 @@ export interface PackedW4 {
   readonly groupScales: Uint8Array;
 }
 
-const clamp4 = (value: number) => (value < -8 ? -8 : value > 7 ? 7 : value);
+const clamp4 = (value: number) => Math.min(7, Math.max(-8, value));
 
-function squaredError(values: Float64Array, step: number): number {
+/** Σ of the squared errors of the group that begins at `start`. */
+function squaredError(values: Float64Array, start: number, step: number): number {
   let error = 0;
   const inverse = 1 / step;
-  for (let i = 0; i < GROUP_DEPTH; i++) {
-    const value = values[i]!;
-    const difference = value - step * clamp4(Math.round(value * inverse));
+  for (let i = start; i < start + GROUP_DEPTH; i++) {
+    const exact = values[i]! * inverse;
+    const difference = exact - clamp4(Math.round(exact));
     error += difference * difference;
   }
-  return error;
+  return error * step * step;
 }
 
 /** The step between two weights that suits a group best; 0 for a group of zeros. */
-function bestStep(values: Float64Array): number {
+function bestStep(values: Float64Array, start: number): number {
   let largest = 0;
-  for (let i = 0; i < GROUP_DEPTH; i++) largest = Math.max(largest, Math.abs(values[i]!));
+  for (let i = start; i < start + GROUP_DEPTH; i++) largest = Math.max(largest, Math.abs(values[i]!));
   if (largest === 0) return 0;
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
   for (const divisor of LARGEST_BECOMES) {
     const step = largest / divisor;
-    const error = squaredError(values, step);
-    if (error < least) [best, least] = [step, error];
+    const error = squaredError(values, start, step);
+    if (error < least) {
+      best = step;
+      least = error;
+    }
   }
   return best;
 }
 
-/** One column's groups: floats of its inputs, zero beyond its depth. */
-class Column {
-  readonly values: readonly Float64Array[];
-
-  constructor({ values, inputStride, outputStride, depth }: MatrixSource, column: number, groups: number) {
-    this.values = Array.from({ length: groups }, (_, group) => {
-      const own = new Float64Array(GROUP_DEPTH);
-      const end = Math.min(depth - group * GROUP_DEPTH, GROUP_DEPTH);
-      const start = group * GROUP_DEPTH * inputStride + column * outputStride;
-      for (let i = 0; i < end; i++) own[i] = values[start + i * inputStride]!;
-      return own;
-    });
-  }
-}
-
 /** Writes one group of one column: a lane of the panel. */
-function packGroup(values: Float64Array, step: number, to: Uint8Array, at: number): void {
+function packGroup(values: Float64Array, start: number, step: number, to: Uint8Array, at: number): void {
   const inverse = step > 0 ? 1 / step : 0;
   const half = GROUP_DEPTH / 2;
   for (let i = 0; i < half; i++) {
-    const low = clamp4(Math.round(values[i]! * inverse)) + 8;
-    const high = clamp4(Math.round(values[i + half]! * inverse)) + 8;
+    const low = clamp4(Math.round(values[start + i]! * inverse)) + 8;
+    const high = clamp4(Math.round(values[start + i + half]! * inverse)) + 8;
     to[at + (i >> 2) * 4 * PANEL + (i & 3)] = low | (high << 4);
   }
 }
 
+/** One column, padded with zeros to whole groups. */
+function packColumn(values: Float64Array, column: number, to: PackedW4): void {
+  const groups = values.length / GROUP_DEPTH;
+  const steps = Float64Array.from({ length: groups }, (_, group) => bestStep(values, group * GROUP_DEPTH));
+  const scale = Math.fround(steps.reduce((most, step) => Math.max(most, step), 0) / MAX_GROUP_SCALE);
+  to.scales[column] = scale;
+  const lane = column % PANEL;
+  const first = Math.floor(column / PANEL) * groups;
+  for (let group = 0; group < groups; group++) {
+    const groupScale = scale > 0 ? Math.min(MAX_GROUP_SCALE, Math.round(steps[group]! / scale)) : 0;
+    const at = first + group;
+    to.groupScales[at * PANEL + lane] = groupScale;
+    packGroup(values, group * GROUP_DEPTH, groupScale * scale, to.weight, at * PANEL_GROUP_BYTES + lane * 4);
+  }
+}
+
 /** @param to zeroed memory of the matrix' padded size */
-export function quantizeW4(source: MatrixSource, to: PackedW4): void {
-  const groups = Math.ceil(source.depth / GROUP_DEPTH);
-  for (let column = 0; column < source.columns; column++) {
-    const { values } = new Column(source, column, groups);
-    const steps = values.map(bestStep);
-    const scale = Math.fround(Math.max(...steps) / MAX_GROUP_SCALE);
-    to.scales[column] = scale;
-    const lane = column % PANEL;
-    const first = Math.floor(column / PANEL) * groups;
-    for (let group = 0; group < groups; group++) {
-      const groupScale = scale > 0 ? Math.min(MAX_GROUP_SCALE, Math.round(steps[group]! / scale)) : 0;
-      to.groupScales[(first + group) * PANEL + lane] = groupScale;
-      packGroup(values[group]!, groupScale * scale, to.weight, (first + group) * PANEL_GROUP_BYTES + lane * 4);
+export function quantizeW4({ values, inputStride, outputStride, depth, columns }: MatrixSource, to: PackedW4): void {
+  const padded = Math.ceil(depth / GROUP_DEPTH) * GROUP_DEPTH;
+  // A panel at a time: neighbouring columns share cache lines.
+  const panel = Array.from({ length: PANEL }, () => new Float64Array(padded));
+  for (let start = 0; start < columns; start += PANEL) {
+    const width = Math.min(PANEL, columns - start);
+    for (let i = 0; i < depth; i++) {
+      const from = i * inputStride + start * outputStride;
+      for (let c = 0; c < width; c++) panel[c]![i] = values[from + c * outputStride]!;
     }
+    for (let c = 0; c < width; c++) packColumn(panel[c]!, start + c, to);
   }
 }
