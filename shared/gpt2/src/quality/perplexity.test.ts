@@ -42,7 +42,7 @@ it('scores every token after the first once, with at least half a window before 
 });
 
 it(
-  'int8 costs at most 0.5 % of the perplexity of held-out text, int4 and w4a8 at most 1 %',
+  'int8 costs at most 0.5 % of the perplexity of held-out text, int4 at most 1 %, w4a8 at most 1.5 %',
   async () => {
     const perplexities: Record<string, number> = {};
     const addonPath = await nativeAddonPath();
@@ -65,7 +65,7 @@ it(
     expect(int4).not.toBe(int8);
     expect(Math.abs(int4 / none - 1), `f32 ${none}, int4 ${int4}`).toBeLessThan(0.01);
     expect(w4a8).not.toBe(int4);
-    expect(Math.abs(w4a8 / none - 1), `f32 ${none}, w4a8 ${w4a8}`).toBeLessThan(0.01);
+    expect(Math.abs(w4a8 / none - 1), `f32 ${none}, w4a8 ${w4a8}`).toBeLessThan(0.015);
   },
   BUILD_TIMEOUT_MS,
 );
