@@ -90,8 +90,8 @@ function clusterText(rows: ClusterRow[]): string {
 function streamText({ streams, kBPerStream, steps }: StreamResult): string {
   const rows = steps.map((step) => [
     step.eventsPerSecond,
-    `${step.p50LagMs} ms`,
-    `${step.p99LagMs} ms`,
+    step.p50LagMs === null ? null : `${step.p50LagMs} ms`,
+    step.p99LagMs === null ? null : `${step.p99LagMs} ms`,
     `${step.delivered} of ${step.sent}`,
   ]);
   return `${streams} open streams in one gateway take ${kBPerStream} kB each. Events appended to Redis one by one, each by its fence, until they are parsed at the client:\n\n${table(['events/s', 'lag p50', 'p99', 'delivered'], rows)}`;

@@ -11,9 +11,9 @@ import { type Servers, startServers } from './targets.ts';
 
 export interface StreamStep {
   eventsPerSecond: number;
-  /** Due at the driver → parsed at the client. */
-  p50LagMs: number;
-  p99LagMs: number;
+  /** Due at the driver → parsed at the client; null when not everything could be written. */
+  p50LagMs: number | null;
+  p99LagMs: number | null;
   delivered: number;
   sent: number;
 }
@@ -55,7 +55,13 @@ async function measure(servers: Servers, streams: number, progress: (text: strin
     for (const rate of rates) {
       progress(`streams: ${rate} events per second`);
       await ask(clients, { command: 'reset' });
-      const { sent } = await ask<{ sent: number }>(driver, { command: 'write', rate, seconds: stepSeconds });
+      const writing = { command: 'write', rate, seconds: stepSeconds };
+      const { sent, failed } = await ask<{ sent: number; failed: number }>(driver, writing);
+      // Calls met their deadline: this is more than Redis takes here, and what is missing in a story makes all behind it stale.
+      if (failed > 0) {
+        steps.push({ eventsPerSecond: rate, p50LagMs: null, p99LagMs: null, delivered: sent - failed, sent });
+        break;
+      }
       const seen = await ask<{ p50: number; p99: number; count: number }>(clients, { command: 'read', expected: sent });
       steps.push({
         eventsPerSecond: rate,

@@ -68,11 +68,12 @@ async function create(count: number): Promise<void> {
 }
 
 /** `rate` events per second in all, one story after the other. Each says when it was due, so that being late counts as lag. */
-async function write(rate: number, seconds: number): Promise<number> {
+async function write(rate: number, seconds: number): Promise<{ sent: number; failed: number }> {
   const startedAt = wallMs();
   const total = rate * seconds;
   const appends = new Set<Promise<unknown>>();
   let sent = 0;
+  let failed = 0;
   while (sent < total) {
     const due = Math.min(total, Math.floor(((wallMs() - startedAt) * rate) / 1000));
     for (; sent < due; sent++) {
@@ -89,23 +90,27 @@ async function write(rate: number, seconds: number): Promise<number> {
       };
       const append = store.resultStream
         .append(story.key, story.fence, story.seq, [event])
-        .then((result) => {
-          if (result !== 'ok') throw new Error('stale');
-        })
-        .finally(() => appends.delete(append));
+        .then(
+          (result) => result === 'ok',
+          () => false,
+        )
+        .then((written) => {
+          if (!written) failed++;
+          appends.delete(append);
+        });
       story.seq++;
       appends.add(append);
     }
     await new Promise((resolve) => setTimeout(resolve, 4));
   }
   await Promise.all(appends);
-  return sent;
+  return { sent, failed };
 }
 
 process.on('message', (message: { command: string; streams: number; rate: number; seconds: number }) => {
   const work = message.command === 'create' ? create(message.streams) : write(message.rate, message.seconds);
   work.then(
-    (sent) => process.send?.({ sent: sent ?? 0 }),
+    (result) => process.send?.(result ?? {}),
     (error: Error) => process.send?.({ error: error.message }),
   );
 });

@@ -14,7 +14,7 @@ import { askOnce, kindNames, longJob, type Seen, traffic, watchLateness } from '
 /** A promise of ours, beside what was asked for. */
 const graceMs = 250;
 const healedMs = 5_000;
-const faultMs = 4_500;
+const faultMs = 5_500;
 /** When an outage must be known: three pulses half a second apart fail, each after its deadline, and there is one on its way. */
 const knownAfterMs = timeoutMs + 3 * 500;
 /** A stream stays open through an outage; who waits for a job bears one until it is known and has lasted for a budget. */

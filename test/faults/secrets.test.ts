@@ -3,7 +3,6 @@
  * dependency resets its connections, with all logged that can be; neither a log line nor an answer holds what was planted.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLog } from '@inkwell/observability';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Fault } from '../../infra/services/fault-proxy.ts';
 import { Secrets } from '../support/secrets.ts';
@@ -17,11 +16,9 @@ const idempotencyKey = secrets.plant('idempotency key', 'c4n4ry-idempotency-key'
 const model = 'inkwell-small';
 
 let cluster: FaultyCluster;
-const lines: string[] = [];
 const answers: string[] = [];
 beforeAll(async () => {
-  const log = createLog({ level: 'trace', name: 'faults', to: { write: (line) => void lines.push(line) } });
-  cluster = await startFaultyCluster(5, log);
+  cluster = await startFaultyCluster(5, 'trace');
   secrets.plant('key', cluster.key);
 }, 180_000);
 afterAll(() => cluster?.close());
@@ -87,8 +84,8 @@ it('holds no secret and no text, whatever fails while they are on their way', { 
     stopped.abort();
     await clients;
   }
-  const logged = lines.join('');
-  const failures = lines.filter((line) => line.includes('"err":'));
+  const logged = cluster.output;
+  const failures = logged.split('\n').filter((line) => line.includes('"err":'));
   console.log(`${turns} turns, ${answers.length} refusals, ${failures.length} failures logged`);
   expect(answers.length).toBeGreaterThan(10);
   expect(failures.length).toBeGreaterThan(10);
