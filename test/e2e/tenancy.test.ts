@@ -107,6 +107,7 @@ const families: Readonly<Record<string, Owned | string>> = {
   '/api/auth/sessions/{id}': sessions,
   '/api/admin/users/{id}': people,
   '/api/admin/workers/{id}': 'workers are the installation’s; only operators see them',
+  '/api/admin/dead-letters/{id}': 'only operators see them, of all tenants and without what a tenant wrote',
   '/v1/models/{id}': 'models are the installation’s; a key may be confined to some',
   '/docs/{file}': 'files of the reference page, the same for everybody',
 };

@@ -59,6 +59,8 @@ export interface JobStore {
   /** Newest first (by creation, then key). */
   list(filter: JobFilter, page: JobPage): Promise<{ records: JobRecord[]; hasMore: boolean }>;
   counts(): Promise<QueueCounts>;
+  /** When the job that has waited longest was created (Unix ms); null when none waits. */
+  oldestQueuedAt(): Promise<number | null>;
   /** The jobs' messages are on the bus. Nobody need wait for this: a mark that is lost means one publication more, which changes nothing. */
   markPublished(keys: readonly JobKey[]): Promise<void>;
   /** Jobs still `queued`, created before `createdBefore` (Unix ms), whose message isn't known to be on the bus, oldest first: what a crash left behind. */

@@ -178,3 +178,24 @@ export function acceptRequest(
     ...webhookOf(request, gateway.config.webhookHosts),
   } as AcceptedRequest;
 }
+
+/** What was accepted before, once more: nothing is left to check, it has no deadline and takes from no limit. */
+export function acceptAgain(record: JobRecord, requestId: string): AcceptedRequest {
+  const { tenant, priority, spec, metadata, costTokens, requestHash, createdBy, origin, webhook } = record;
+  const again: Omit<AcceptedRequest, typeof accepted> = {
+    quota: { limits: [], report() {} },
+    tenant,
+    priority,
+    spec,
+    metadata,
+    costTokens,
+    deadlineAt: null,
+    onDisconnect: 'continue',
+    requestHash,
+    createdBy,
+    ...(origin !== undefined && { origin }),
+    requestId,
+    ...(webhook !== undefined && { webhook }),
+  };
+  return again as AcceptedRequest;
+}

@@ -1,5 +1,8 @@
 /** Everything this gateway serves. The router and the OpenAPI document are made from this list. */
 import type { Operation } from '../operation.ts';
+import { getDeadLetter, listDeadLetters, requeueDeadLetter } from './admin/dead-letters.ts';
+import { getLimits } from './admin/limits.ts';
+import { listQueues } from './admin/queues.ts';
 import { getUser, listUsers, updateUser } from './admin/users.ts';
 import { exportAudit } from './audit/export-audit.ts';
 import { listAudit } from './audit/list-audit.ts';
@@ -86,6 +89,11 @@ export const operations: readonly Operation[] = [
   rotateKey,
   revokeKey,
   getWebhookSecret,
+  listQueues,
+  listDeadLetters,
+  getDeadLetter,
+  requeueDeadLetter,
+  getLimits,
   listWorkers,
   drainWorker,
   resumeWorker,

@@ -63,6 +63,11 @@ export function createJobStore(database: Database): JobStore {
       return { records: rows.slice(0, limit).map(toRecord), hasMore: rows.length > limit };
     },
 
+    async oldestQueuedAt() {
+      const query = "SELECT min(created_at) AS oldest FROM jobs WHERE state = 'queued'";
+      return database.read((connection) => connection.get<{ oldest: number | null }>(query))?.oldest ?? null;
+    },
+
     async counts() {
       return database.read((connection) => {
         const counts: QueueCounts = {

@@ -43,6 +43,11 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
 
     list: (filter, page) => searchJobs(connection, keys, filter, page),
 
+    async oldestQueuedAt() {
+      const [, createdAt] = await connection.call((redis) => redis.zrange(keys.queued, '0', '0', 'WITHSCORES'));
+      return createdAt === undefined ? null : Number(createdAt);
+    },
+
     async counts() {
       return toCounts(await connection.call((redis) => redis.hgetall(keys.counts)));
     },

@@ -65,6 +65,16 @@ export {
   maxWaitSeconds,
 } from './job.ts';
 export { modelListSchema, modelSchema } from './model.ts';
+export {
+  deadLetterDetailSchema,
+  deadLetterIdSchema,
+  deadLetterListQuerySchema,
+  deadLetterListSchema,
+  limitsSchema,
+  queueListSchema,
+  reachableDeadLetters,
+  requeuedSchema,
+} from './operations.ts';
 export type { Prompt } from './prompt.ts';
 export {
   detokenizationSchema,

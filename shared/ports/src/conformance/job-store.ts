@@ -83,6 +83,18 @@ export function jobStoreConformance(makeAdapter: MakeAdapter<'jobStore'>): void 
       expect(await store().counts()).toEqual(before);
     });
 
+    it('knows since when the oldest waits', async () => {
+      const tenant = newTenant();
+      // Older than any other test's.
+      const [older, newer] = [newJob(tenant, { createdAt: 1.5 }), newJob(tenant, { createdAt: 2 })];
+      for (const job of [newer, older]) await store().create(job, noLimits);
+      expect(await store().oldestQueuedAt()).toBe(1.5);
+      await store().transition(older.key, ['queued'], 'cancelled', {}, 0);
+      expect(await store().oldestQueuedAt()).toBe(2);
+      await store().transition(newer.key, ['queued'], 'cancelled', {}, 0);
+      expect(await store().oldestQueuedAt()).not.toBe(2);
+    });
+
     it('says `exists` rather than `full` for a job it has', async () => {
       const job = newJob(newTenant());
       await store().create(job, noLimits);
