@@ -11,17 +11,8 @@ import { startPlatform } from './backends/tfjs/platform.ts';
 import { parseConfig } from './config.ts';
 import { type LoadedModel, loadModel } from './load-model.ts';
 import { SafetensorsFile } from './safetensors/reader.ts';
-import { testData } from './testing/paths.ts';
+import { maxDifference, PARITY_MODELS, type ParityFixture, parityFixture } from './testing/parity-fixture.ts';
 import { greedy, promptLogits } from './testing/run-sequence.ts';
-
-const MODELS = [
-  'plain-f32',
-  'odd-sizes-f32',
-  'scaled-layers-f16',
-  'unscaled-bf16',
-  'deep-tanh-f32',
-  'wide-context-f16',
-] as const;
 
 /** TensorFlow.js's own operations in JavaScript, which `tfjs` takes where WebAssembly does not start. */
 async function loadOnCpu(directory: string): Promise<LoadedModel> {
@@ -38,41 +29,17 @@ const BACKENDS = {
   'tfjs in JavaScript': loadOnCpu,
 } as const;
 
-interface Expected {
-  readonly why: string;
-  readonly prompt: number[];
-  readonly greedy: number[];
-  readonly text: string;
-  readonly shape: [number, number];
-}
-
-async function expectedLogits(directory: string, vocabSize: number): Promise<Map<number, Float32Array>> {
-  const bytes = await readFile(join(directory, 'logits.f32'));
-  const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-  const count = values[0]!;
-  const start = 1 + count;
-  return new Map(
-    Array.from({ length: count }, (_, i) => [
-      values[1 + i]!,
-      values.subarray(start + i * vocabSize, start + (i + 1) * vocabSize),
-    ]),
-  );
-}
-
-function maxDifference(a: Float32Array, b: Float32Array): number {
-  return a.reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0);
-}
-
-const CASES = MODELS.flatMap((name) => Object.entries(BACKENDS).map(([backend, load]) => ({ name, backend, load })));
+const CASES = PARITY_MODELS.flatMap((name) =>
+  Object.entries(BACKENDS).map(([backend, load]) => ({ name, backend, load })),
+);
 
 describe.each(CASES)('parity with transformers: $name on $backend', ({ name, load }) => {
-  const directory = testData(`parity/${name}`);
-  let expected: Expected;
+  let fixture: ParityFixture;
   let model: LoadedModel;
 
   beforeAll(async () => {
-    expected = JSON.parse(await readFile(join(directory, 'expected.json'), 'utf8'));
-    model = await load(directory);
+    fixture = await parityFixture(name);
+    model = await load(fixture.directory);
   });
   afterAll(async () => {
     await model.backend.dispose();
@@ -80,18 +47,17 @@ describe.each(CASES)('parity with transformers: $name on $backend', ({ name, loa
   });
 
   it('logits differ by at most 1e-3', async () => {
-    const rows = await promptLogits(model.backend, expected.prompt);
-    const reference = await expectedLogits(directory, expected.shape[1]);
-    expect(reference.size).toBeGreaterThan(0);
-    for (const [position, logits] of reference) {
+    const rows = await promptLogits(model.backend, fixture.prompt);
+    expect(fixture.logits.size).toBeGreaterThan(0);
+    for (const [position, logits] of fixture.logits) {
       expect(maxDifference(rows[position]!, logits), `position ${position}`).toBeLessThanOrEqual(1e-3);
     }
   });
 
   it('greedy ids and text are the same', async () => {
-    const ids = await greedy(model.backend, expected.prompt, expected.greedy.length);
-    expect(expected.greedy.length).toBeGreaterThanOrEqual(32);
-    expect(ids).toEqual(expected.greedy);
-    expect(model.tokenizer.decode(ids)).toBe(expected.text);
+    const ids = await greedy(model.backend, fixture.prompt, fixture.greedy.length);
+    expect(fixture.greedy.length).toBeGreaterThanOrEqual(32);
+    expect(ids).toEqual(fixture.greedy);
+    expect(model.tokenizer.decode(ids)).toBe(fixture.text);
   });
 });

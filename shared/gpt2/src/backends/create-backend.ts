@@ -14,6 +14,8 @@ const CREATORS = {
   native: async (...input) => (await import('./native/backend.ts')).createNativeBackend(...input),
   wasm: async (...input) => (await import('./tfjs-wasm/backend.ts')).createTfjsWasmBackend(...input),
   tfjs: async (...input) => (await import('./tfjs/backend.ts')).createTfjsBackend(...input),
+  'tfjs-node': async (...input) => (await import('./tfjs/backend.ts')).createTfjsNodeBackend(...input),
+  webgpu: async (...input) => (await import('./tfjs/backend.ts')).createWebgpuBackend(...input),
 } as const satisfies Record<string, CreateBackend>;
 
 export type BackendName = keyof typeof CREATORS;

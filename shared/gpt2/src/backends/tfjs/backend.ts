@@ -16,6 +16,8 @@ import { hiddenStates, type Past, type PlainWeights } from './plain-model.ts';
 import { type LoadedWeights, loadPlainWeights } from './plain-weights.ts';
 import { on, type Platform, startAnyPlatform } from './platform.ts';
 import { cut, trustedSizes } from './rows-together.ts';
+import { startTfjsNode } from './tfjs-node.ts';
+import { startWebgpu } from './webgpu.ts';
 
 const DEFAULT_SEQUENCES = 16;
 
@@ -157,11 +159,16 @@ export async function createPlainBackend(
   };
 }
 
+type CreateBackend = (file: SafetensorsFile, config: Gpt2Config, options?: TfjsWasmOptions) => Promise<ModelBackend>;
+
+const createOn =
+  (startPlatform: () => Promise<Platform>): CreateBackend =>
+  (file, config, options = {}) =>
+    createPlainBackend(startPlatform, file, config, options);
+
 /** The plain operations on WebAssembly, or in JavaScript where that does not start. */
-export function createTfjsBackend(
-  file: SafetensorsFile,
-  config: Gpt2Config,
-  options: TfjsWasmOptions = {},
-): Promise<ModelBackend> {
-  return createPlainBackend(startAnyPlatform, file, config, options);
-}
+export const createTfjsBackend = createOn(startAnyPlatform);
+/** The same in libtensorflow. */
+export const createTfjsNodeBackend = createOn(startTfjsNode);
+/** The same on a graphics card. */
+export const createWebgpuBackend = createOn(startWebgpu);

@@ -1,0 +1,62 @@
+/**
+ * Backends whose packages are not part of the installation. Where a script has put them, they must agree with transformers like all others; where not, asking for them must say
+ * which script does. WebGPU computes on SwiftShader if that was installed with it, which is slow: it gets less to do.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { loadModel } from '../../load-model.ts';
+import { PARITY_MODELS } from '../../testing/parity-fixture.ts';
+import type { ParityReport } from '../../testing/parity-report.ts';
+import { testData } from '../../testing/paths.ts';
+import { isInstalled, placeOf, TFJS_NODE, WEBGPU } from './optional-packages.ts';
+
+const timeoutMs = 300_000;
+const child = fileURLToPath(new URL('../../testing/parity-report.ts', import.meta.url));
+
+/** A Vulkan that computes on the processor, where there is one. */
+function softwareVulkan(): Record<string, string> {
+  const place = `${placeOf(WEBGPU)}swiftshader`;
+  if (!existsSync(place)) return {};
+  return { LD_LIBRARY_PATH: place, VK_ICD_FILENAMES: `${place}/vk_swiftshader_icd.json` };
+}
+
+const CASES = [
+  { packages: TFJS_NODE, env: {}, most: 1000, count: 32, models: PARITY_MODELS },
+  { packages: WEBGPU, env: softwareVulkan(), most: 9, count: 2, models: ['odd-sizes-f32'] },
+] as const;
+
+for (const { packages, env, most, count, models } of CASES) {
+  const { backend } = packages;
+  if (isInstalled(packages)) {
+    it(`${backend} agrees with transformers`, { timeout: timeoutMs }, async () => {
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        [child, backend, `${most}`, `${count}`, ...models],
+        {
+          env: { ...process.env, ...env },
+          timeout: timeoutMs,
+        },
+      );
+      const reports = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as ParityReport[];
+      expect(reports.map((one) => one.model)).toEqual(models);
+      for (const one of reports) {
+        expect(one.name).toBe(backend);
+        expect(one.compared).toBeGreaterThan(0);
+        expect(one.worst, `${one.model} on ${one.device}`).toBeLessThanOrEqual(1e-3);
+        expect(one.drawn).toEqual(one.expected);
+        expect(one.drawn.length).toBe(count);
+        expect(one.isInvariant, `${one.model} on ${one.device}`).toBe(true);
+      }
+    });
+  } else {
+    it(`${backend} is refused with the command that installs it`, async () => {
+      const loading = loadModel(testData('parity/plain-f32'), { backend });
+      await expect(loading).rejects.toThrow(
+        `backend ${backend} is not installed on this machine: run ${packages.command}`,
+      );
+    });
+  }
+}

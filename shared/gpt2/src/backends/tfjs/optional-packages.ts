@@ -1,0 +1,51 @@
+/**
+ * Packages that are no dependencies of ours, because most machines have no use for them or cannot install them: scripts put them into folders of their own under the
+ * repository's root, which git ignores.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { ModelError } from '../../errors.ts';
+
+export interface OptionalPackages {
+  /** The backend that needs them. */
+  readonly backend: 'tfjs-node' | 'webgpu';
+  readonly folder: string;
+  /** A file that is there once they are complete. */
+  readonly proof: string;
+  /** The command that gets them. */
+  readonly command: string;
+}
+
+export const TFJS_NODE: OptionalPackages = {
+  backend: 'tfjs-node',
+  folder: '.inkwell-tfjs-node',
+  proof: 'node_modules/@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node',
+  command: 'npm run build:tfjs-node',
+};
+
+export const WEBGPU: OptionalPackages = {
+  backend: 'webgpu',
+  folder: '.inkwell-webgpu',
+  proof: 'node_modules/@tensorflow/tfjs-backend-webgpu/package.json',
+  command: 'npm run install:webgpu',
+};
+
+export function placeOf({ folder }: OptionalPackages): string {
+  return fileURLToPath(new URL(`../../../../../${folder}/`, import.meta.url));
+}
+
+export function isInstalled(packages: OptionalPackages): boolean {
+  return existsSync(`${placeOf(packages)}${packages.proof}`);
+}
+
+/**
+ * Requires from their folder.
+ * @throws ModelError with the command that gets them, where they are not
+ */
+export function requireOptional(packages: OptionalPackages): NodeJS.Require {
+  if (!isInstalled(packages)) {
+    throw new ModelError(`backend ${packages.backend} is not installed on this machine: run ${packages.command}`);
+  }
+  return createRequire(placeOf(packages));
+}
