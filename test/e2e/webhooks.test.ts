@@ -97,7 +97,7 @@ it('arrives signed when a job ends, again until the receiver takes it, and no mo
   }
 });
 
-it('arrives for a cancelled job as well', async () => {
+it('arrives for a job that never ran as well', async () => {
   statuses = [];
   const id = await submit({ webhook, deadline: 1 });
   await untilArrived(id, 1);

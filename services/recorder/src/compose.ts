@@ -4,6 +4,7 @@ import { readServiceConfig } from '@inkwell/contracts';
 import { createLog, createMetrics, serveProbes } from '@inkwell/observability';
 import { systemClock } from '@inkwell/ports';
 import type { Service } from '@inkwell/resilience';
+import { startHousekeeping } from './housekeeping.ts';
 import { createRecorder } from './recorder.ts';
 import { startWebhookSender } from './webhooks/webhook-sender.ts';
 
@@ -29,6 +30,8 @@ export async function composeRecorder(environment: NodeJS.ProcessEnv): Promise<S
     clock,
   });
   opened.defer(() => sender.stop());
+  const housekeeping = startHousekeeping({ ...mongo, clock, log });
+  opened.defer(() => housekeeping.stop());
   const recorder = createRecorder({
     ...mongo,
     factLog: kafka.factLog,
