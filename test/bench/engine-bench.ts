@@ -200,7 +200,7 @@ export async function benchEngine({ rounds, peers: withPeers, progress }: Engine
   const measured = new Map<Contender, EngineFigures[]>(contenders.map((contender) => [contender, []]));
   // The first load quantises; what is measured is the load that users see ever after.
   progress('engine: quantising');
-  for (const contender of quantised) await measure(contender);
+  for (const contender of quantised) await measure({ ...contender, env: { BENCH_LOAD_ONLY: '1' } });
   for (let round = 1; round <= rounds; round++)
     for (const [contender, figures] of measured) {
       progress(`engine: ${contender.engine}, round ${round} of ${rounds}`);

@@ -1,6 +1,7 @@
 /**
  * Measures one engine in a process of its own, so that its memory is its own. Arguments: model directory, backend, quantization, directory
- * of quantised weights, native add-on (or nothing), file for logits (or nothing). The answer is one JSON line on stdout. Text is drawn greedily past the end-of-text token;
+ * of quantised weights, native add-on (or nothing), file for logits (or nothing). The answer is one JSON line on stdout.
+ * With BENCH_LOAD_ONLY set it only loads, which fills the cache of quantised weights. Text is drawn greedily past the end-of-text token;
  * a decode figure is batch size ÷ median step.
  */
 import { writeFileSync } from 'node:fs';
@@ -100,6 +101,10 @@ async function main([
   const model = await loadModel(directory, options);
   const { backend, tokenizer, config } = model;
   const loadS = rounded((performance.now() - startedAt) / 1000);
+  if (process.env.BENCH_LOAD_ONLY !== undefined) {
+    await backend.dispose();
+    return { backend: backend.info.name, decode: {}, prefill: {}, ttftMs: 0, rssMb: 0, loadS };
+  }
   const engine = new Engine(backend, tokenizer);
   engine.add('warm-up', spec(promptTokens, 8, 0));
   await runDry(engine);

@@ -4,10 +4,10 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import headers from 'node-api-headers';
 import { sourceHash } from './source-hash.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -59,13 +59,12 @@ async function build() {
   if (process.platform === 'win32')
     throw new Error('the native accelerator is not available for Windows; the product works without it');
   const compiler = findCompiler();
-  const headers = join(dirname(createRequire(import.meta.url).resolve('node-api-headers/package.json')), 'include');
   const scratch = mkdtempSync(join(tmpdir(), 'inkwell-native-'));
   try {
     const sources = readdirSync(here).filter((name) => name.endsWith('.cpp'));
     const objects = sources.map((name) => join(scratch, `${name}.o`));
     const x64 = process.arch === 'x64';
-    await Promise.all(
+    const compiled = await Promise.allSettled(
       sources.map((name, index) => {
         const own = x64 ? (instructionFlags[name] ?? []) : [];
         const defines = [`-DINKWELL_SOURCE_HASH="${sourceHash()}"`, '-DNAPI_VERSION=8'];
@@ -74,7 +73,7 @@ async function build() {
           ...own,
           ...defines,
           '-isystem',
-          headers,
+          headers.include_dir,
           '-c',
           join(here, name),
           '-o',
@@ -82,6 +81,8 @@ async function build() {
         ]);
       }),
     );
+    const failure = compiled.find(({ status }) => status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
     const built = join(scratch, 'inkwell.node');
     const link = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
     await run(compiler, [...link, '-pthread', ...objects, '-o', built]);
