@@ -79,7 +79,7 @@ function heads(x: tf.Tensor2D, count: number): tf.Tensor3D {
 }
 
 /** softmax(scale · q·Kᵀ)·V of one row over its own past, itself included: [1, n_embd] -> [1, n_embd] */
-export function attention(query: tf.Tensor2D, { keys, values }: Past, headCount: number, scale: number): tf.Tensor2D {
+function attention(query: tf.Tensor2D, { keys, values }: Past, headCount: number, scale: number): tf.Tensor2D {
   const scores = tf.matMul(heads(query, headCount), heads(keys, headCount), false, true); // -> [n_head, 1, n_past]
   const weights = tf.softmax(tf.mul(scores, scale));
   const attended = tf.matMul(weights, heads(values, headCount)); // -> [n_head, 1, n_embd / n_head]
