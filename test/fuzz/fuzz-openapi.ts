@@ -1,6 +1,9 @@
 /** Schemathesis against a running server, as one caller: every check, every phase, over the document that the server itself serves. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { schemathesis } from '../../infra/services/schemathesis.ts';
 
@@ -38,12 +41,14 @@ export async function fuzzOpenApi(options: FuzzOptions): Promise<FuzzResult> {
     ...['--config-file', 'schemathesis.toml', 'run', `${url}/openapi.json`, '--checks', 'all', '--no-color'],
     ...['--seed', `${seed}`, '--max-examples', `${examples}`, '--generation-database', 'none'],
   ];
+  const storage = await mkdtemp(join(tmpdir(), 'inkwell-fuzz-'));
   const child = spawn(python, [...args, ...wanted], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
       PYTHONDONTWRITEBYTECODE: '1',
+      HYPOTHESIS_STORAGE_DIRECTORY: storage,
       FUZZ_URL: url,
       FUZZ_KEY: caller.key,
       FUZZ_USERNAME: caller.username,
@@ -58,5 +63,6 @@ export async function fuzzOpenApi(options: FuzzOptions): Promise<FuzzResult> {
   child.stdout.on('data', hear);
   child.stderr.on('data', hear);
   const [code] = (await once(child, 'close')) as [number | null];
+  await rm(storage, { recursive: true, force: true });
   return { clean: code === 0, cases: Number(/(\d+) generated/.exec(report)?.[1] ?? 0), report };
 }

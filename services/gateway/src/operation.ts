@@ -54,7 +54,7 @@ export interface DocumentedAnswer {
   readonly content?: Readonly<Record<string, z.ZodType>>;
 }
 
-export interface DocumentedHeader {
+interface DocumentedHeader {
   readonly description: string;
   /** What a value must look like, as a regular expression of JSON Schema; a value that does not is `invalid_header`. */
   readonly pattern?: string;
