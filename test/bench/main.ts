@@ -12,6 +12,7 @@ import { benchFailover } from './failover-bench.ts';
 import { benchPath } from './path-bench.ts';
 import { benchQuality } from './quality-bench.ts';
 import { describeMachine, mergeSections, renderSection, type Section } from './report.ts';
+import { benchServing } from './serving-bench.ts';
 import { benchSpeculation } from './speculation-bench.ts';
 import { benchStreams } from './stream-bench.ts';
 
@@ -38,6 +39,7 @@ const parts: Readonly<Record<string, () => Promise<Section['result']>>> = {
   }),
   quality: async () => ({ part: 'quality', quality: await benchQuality(progress) }),
   speculation: async () => ({ part: 'speculation', speculation: await benchSpeculation(rounds, progress) }),
+  serving: async () => ({ part: 'serving', ...(await benchServing(rounds, progress)) }),
   path: async () => ({ part: 'path', path: await benchPath(progress) }),
   cluster: async () => ({ part: 'cluster', rows: await benchCluster(rounds, progress) }),
   breakdown: async () => ({ part: 'breakdown', ...(await benchBreakdown(progress)) }),

@@ -7,7 +7,9 @@ import { engineText, qualityText } from './engine-report.ts';
 import type { FailoverResult } from './failover-bench.ts';
 import type { PathResult } from './path-bench.ts';
 import type { QualityRow } from './quality-bench.ts';
+import type { ServingResult } from './serving-bench.ts';
 import { type SpeculationRow, speculationText } from './speculation-bench.ts';
+import { rounded } from './statistics.ts';
 import type { StreamResult } from './stream-bench.ts';
 import { table } from './table.ts';
 
@@ -18,6 +20,7 @@ export interface Section {
     | ({ part: 'engine' } & EngineReport)
     | { part: 'quality'; quality: QualityRow[] }
     | { part: 'speculation'; speculation: SpeculationRow[] }
+    | ({ part: 'serving' } & ServingResult)
     | { part: 'path'; path: PathResult }
     | { part: 'cluster'; rows: ClusterRow[] }
     | ({ part: 'breakdown' } & BreakdownResult)
@@ -28,6 +31,10 @@ export interface Section {
 export function describeMachine(): string {
   const cores = cpus();
   return `${cores.length} × ${cores[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
+}
+
+function servingText({ device, engine, platform, share, shareSpread }: ServingResult): string {
+  return `16 clients stream 128 tokens each behind prompts of 64, GPT-2 124M with random weights, ${device}. Engine alone: ${engine} tokens/s, prefill included; through HTTP, queue, worker and SSE of the embedded edition: ${platform} tokens/s. Share: ${rounded(share * 100)} % (${shareSpread.map((one) => rounded(one * 100)).join('–')} %).`;
 }
 
 function pathText(path: PathResult): string {
@@ -105,6 +112,7 @@ const titles = {
   engine: 'Engine',
   quality: 'Quality',
   speculation: 'Speculation',
+  serving: 'Serving',
   path: 'Path',
   cluster: 'Cluster',
   breakdown: 'Where the time goes in a cluster',
@@ -120,6 +128,8 @@ function textOf(result: Section['result']): string {
       return qualityText(result.quality);
     case 'speculation':
       return speculationText(result.speculation);
+    case 'serving':
+      return servingText(result);
     case 'path':
       return pathText(result.path);
     case 'cluster':
