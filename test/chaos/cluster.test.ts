@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ClusterProcess, ownServers, type Role } from '../support/cluster-process.ts';
+import { ClusterProcess, killIfAlive, ownServers, type Role } from '../support/cluster-process.ts';
 import { testKey } from '../support/product-process.ts';
 import { seededRandom } from '../support/random.ts';
 import { type CollectedStream, collectStream, textOf } from '../support/sse.ts';
@@ -118,9 +118,7 @@ describe('a cluster whose processes die', () => {
       const role = victims[random.below(victims.length)] ?? 'worker';
       const running = cluster.processes(role);
       const victim = running[random.below(running.length)];
-      if (victim === undefined) continue;
-      process.kill(victim.pid, 'SIGKILL');
-      killed.push(role);
+      if (victim !== undefined && killIfAlive(victim.pid)) killed.push(role);
     }
     console.log(`killed: ${killed.join(' ')}`);
     await Promise.all(submitted);

@@ -73,10 +73,11 @@ export class ClusterProcess extends ProductProcess<ClusterReady> {
   }
 }
 
-function killIfAlive(pid: number): void {
+/** False when it had ended before: what `cluster.json` says may be a moment old. */
+export function killIfAlive(pid: number): boolean {
   try {
-    process.kill(pid, 'SIGKILL');
+    return process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended with the cluster.
+    return false;
   }
 }
