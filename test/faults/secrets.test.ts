@@ -61,6 +61,8 @@ async function everything(): Promise<void> {
 }
 
 const dependencies: DependencyName[] = ['redis', 'mongo', 'kafka'];
+/** The fault lasts until so many were refused because of it. */
+const refusalsEach = 5;
 /** What was asked is done or not, its answer is lost, and new connections end alike. */
 const fault: Fault = { kind: 'reset' };
 
@@ -79,7 +81,8 @@ it('holds no secret and no text, whatever fails while they are on their way', { 
     // Some of each request is on its way when the fault comes, and when it goes.
     await delay(300);
     await cluster.proxies[dependency].inflict(fault);
-    await delay(2_000);
+    const before = answers.length;
+    while (answers.length < before + refusalsEach) await delay(50);
     await cluster.proxies[dependency].heal();
     stopped.abort();
     await clients;
@@ -87,8 +90,7 @@ it('holds no secret and no text, whatever fails while they are on their way', { 
   const logged = cluster.output;
   const failures = logged.split('\n').filter((line) => line.includes('"err":'));
   console.log(`${turns} turns, ${answers.length} refusals, ${failures.length} failures logged`);
-  expect(answers.length).toBeGreaterThan(10);
-  expect(failures.length).toBeGreaterThan(10);
+  expect(failures.length).toBeGreaterThan(5);
   expect(secrets.findIn(logged), 'log').toEqual([]);
   for (const answer of answers) expect(secrets.findIn(answer)).toEqual([]);
 });
