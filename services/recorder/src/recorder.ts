@@ -6,7 +6,7 @@
 import type { Fact } from '@inkwell/contracts';
 import type { Logger, Metrics } from '@inkwell/observability';
 import type { AuditLog, Clock, FactLog, JobHistory, UsageLedger, WebhookQueue } from '@inkwell/ports';
-import { type Pauses, retry, usualPauses } from './retry.ts';
+import { type Backoff, retry } from '@inkwell/resilience';
 import { sortFacts } from './sort-facts.ts';
 
 export interface RecorderOptions {
@@ -30,6 +30,12 @@ export interface Recorder {
   stop(timeoutMs: number): Promise<void>;
 }
 
+interface Pauses extends Backoff {
+  /** After this long the failure is handed on: the log has its own pauses, and must hear from its consumer now and then. */
+  patienceMs: number;
+}
+
+const usualPauses: Pauses = { firstMs: 50, longestMs: 1_000, patienceMs: 5_000 };
 const group = 'recorder';
 /** Facts written at once: bounded, whatever the log hands over. */
 const batchSize = 500;
@@ -95,9 +101,15 @@ class FactRecorder implements Recorder {
   async #write(projection: string, count: number, work: () => Promise<void>): Promise<void> {
     if (count === 0) return;
     const { log, metrics, pauses = usualPauses } = this.#options;
-    await retry(work, pauses, this.#stopping.signal, (err, pauseMs) => {
-      metrics.projectionFailures.inc({ projection });
-      log.warn({ err, projection, pauseMs }, 'facts could not be written; they are tried again');
+    const givesUpAt = performance.now() + pauses.patienceMs;
+    await retry(work, {
+      ...pauses,
+      signal: this.#stopping.signal,
+      onFailure(err, pauseMs) {
+        if (performance.now() + pauseMs > givesUpAt) throw err;
+        metrics.projectionFailures.inc({ projection });
+        log.warn({ err, projection, pauseMs }, 'facts could not be written; they are tried again');
+      },
     });
   }
 

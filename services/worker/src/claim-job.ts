@@ -120,8 +120,8 @@ async function take(context: WorkerContext, run: JobRun): Promise<'taken' | 'set
   return 'taken';
 }
 
-async function comeBack({ limits, ...context }: WorkerContext, run: JobRun): Promise<'settled'> {
-  const delayMs = Math.min(longestHeldRetryMs, limits.leaseTtlMs);
+async function comeBack(context: WorkerContext, run: JobRun): Promise<'settled'> {
+  const delayMs = Math.min(longestHeldRetryMs, context.limits.leaseTtlMs);
   await persist(context, 'retry', () => run.delivery.retry('the lease is held', delayMs));
   return 'settled';
 }

@@ -51,7 +51,7 @@ describe('a worker that continues', () => {
     for (let cut = 0; cut <= longest; cut++) {
       const job = await bench.accept({ spec: rich });
       await writeAttempt(bench, job, prefix(expected, tokenizer, cut));
-      await bench.store.jobBus.publish({ ...messageOf(job) });
+      await bench.store.jobBus.publish(toJobMessage(job));
       resumed.push(job);
     }
     for (const job of resumed) {
@@ -92,11 +92,6 @@ describe('a worker that continues', () => {
       };
       return [event];
     });
-  }
-
-  function messageOf(job: JobRecord) {
-    const { key, tenant, priority, costTokens, createdAt, deadlineAt } = job;
-    return { version: 1 as const, key, tenant, model: 'tiny', priority, costTokens, createdAt, deadlineAt };
   }
 
   async function writeAttempt(bench: Bench, job: JobRecord, deltas: DeltaEvent[]): Promise<void> {
@@ -164,16 +159,7 @@ describe('an engine that is killed', () => {
     const innocents = await Promise.all(Array.from({ length: 5 }, () => bench.submit({ spec: { maxTokens: 30 } })));
     const bad = await bench.accept({ tenant: 'mallory' });
     poison = bad.key;
-    await bench.store.jobBus.publish({
-      version: 1,
-      key: bad.key,
-      tenant: bad.tenant,
-      model: 'tiny',
-      priority: bad.priority,
-      costTokens: bad.costTokens,
-      createdAt: bad.createdAt,
-      deadlineAt: null,
-    });
+    await bench.store.jobBus.publish(toJobMessage(bad));
     innocents.push(...(await Promise.all(Array.from({ length: 5 }, () => bench.submit({ spec: { maxTokens: 30 } })))));
     const end = await bench.ending(bad.key);
     expect(end.outcome).toMatchObject({ state: 'failed', error: { code: 'generation_failed' }, result: null });

@@ -1,19 +1,17 @@
 /** JobSteps over the embedded database: each step is one operation of the writer, so one commit carries all of it. */
 import type { JobEvent } from '@inkwell/contracts';
 import { type Clock, type JobSteps, queuedEvent, startedEvent } from '@inkwell/ports';
+import { endsStory, numberEvents } from '../append.ts';
 import type { Database } from './database.ts';
-import { toPair, toRecord, toRow, toRowPatch } from './job-record.ts';
-import { toCreateResult } from './job-store.ts';
-import { endsStory } from './result-stream.ts';
+import { toRecord, toRowPatch } from './job-record.ts';
+import { toCreateInput, toCreateResult } from './job-store.ts';
 import type { StoryWatch } from './story-watch.ts';
 
 export function createJobSteps(database: Database, clock: Clock, watch: StoryWatch): JobSteps {
   return {
     async accept(job, limits) {
-      if (job.state !== 'queued') throw new TypeError(`A job is created queued, not ${job.state}.`);
-      const pairs = Object.entries(job.metadata).map(([name, value]) => toPair(name, value));
       const first: JobEvent = { ...queuedEvent(job), seq: 1 };
-      const input = { row: toRow(job), pairs, limits: { ...limits }, body: JSON.stringify(first), now: clock.now() };
+      const input = { ...toCreateInput(job, limits), body: JSON.stringify(first), now: clock.now() };
       const answer = await database.write('acceptJob', input);
       if (answer.outcome === 'created') watch.find(job.key)?.announce([first], false);
       return toCreateResult(job, answer);
@@ -33,8 +31,7 @@ export function createJobSteps(database: Database, clock: Clock, watch: StoryWat
 
     async finish(key, { fence, afterSeq, events, state, patch }) {
       if (!endsStory(events)) throw new TypeError('A story ends with a terminal event.');
-      const numbered = events.map((event, index) => ({ ...event, seq: afterSeq + 1 + index }));
-      const bodies = numbered.map((event) => JSON.stringify(event));
+      const bodies = numberEvents(events, afterSeq).map((event) => JSON.stringify(event));
       const input = { key, fence, afterSeq, bodies, state, patch: toRowPatch(patch), now: clock.now() };
       const answer = await database.write('finishJob', input);
       if (answer === 'ok')

@@ -38,10 +38,7 @@ const newest: Place = { created_at: Number.POSITIVE_INFINITY, key: '' };
 export function createJobStore(database: Database): JobStore {
   return {
     async create(job: NewJob, limits: QueueLimits) {
-      if (job.state !== 'queued') throw new TypeError(`A job is created queued, not ${job.state}.`);
-      const pairs = Object.entries(job.metadata).map(([name, value]) => toPair(name, value));
-      const answer = await database.write('createJob', { row: toRow(job), pairs, limits: { ...limits } });
-      return toCreateResult(job, answer);
+      return toCreateResult(job, await database.write('createJob', toCreateInput(job, limits)));
     },
 
     async transition(key: JobKey, from: readonly JobState[], to: JobState, patch: JobPatch, fence: number) {
@@ -100,6 +97,12 @@ export function createJobStore(database: Database): JobStore {
       return rows.map(toRecord);
     },
   };
+}
+
+export function toCreateInput(job: NewJob, limits: QueueLimits) {
+  if (job.state !== 'queued') throw new TypeError(`A job is created queued, not ${job.state}.`);
+  const pairs = Object.entries(job.metadata).map(([name, value]) => toPair(name, value));
+  return { row: toRow(job), pairs, limits: { ...limits } };
 }
 
 export function toCreateResult(job: NewJob, answer: CreateAnswer): CreateResult {

@@ -2,8 +2,9 @@
  * ResultStream over the embedded database. A follower reads pages while it lags and is handed the appended events while it keeps up; it
  * never polls, and what it hasn't asked for stays in the database. Followers of a closed store are told `shutting_down`.
  */
-import { InkwellError, type JobEvent, type JobKey, type NewJobEvent } from '@inkwell/contracts';
+import { InkwellError, type JobEvent, type JobKey } from '@inkwell/contracts';
 import type { Clock, ResultStream } from '@inkwell/ports';
+import { endsStory, numberEvents } from '../append.ts';
 import type { Follower } from '../follower.ts';
 import type { Database } from './database.ts';
 import type { Channel, StoryEnd, StoryWatch } from './story-watch.ts';
@@ -38,7 +39,7 @@ export function createResultStream(database: Database, clock: Clock, watch: Stor
 
   return {
     async append(key, fence, afterSeq, events) {
-      const bodies = events.map((event, index) => JSON.stringify({ ...event, seq: afterSeq + 1 + index }));
+      const bodies = numberEvents(events, afterSeq).map((event) => JSON.stringify(event));
       const terminal = endsStory(events);
       const answer = await database.write('appendEvents', { key, fence, afterSeq, bodies, terminal, now: clock.now() });
       if (answer === 'ok') {
@@ -93,13 +94,6 @@ export function createResultStream(database: Database, clock: Clock, watch: Stor
     }
     return !signal.aborted;
   }
-}
-
-/** Throws when something would follow a terminal event inside one append. */
-export function endsStory(events: readonly NewJobEvent[]): boolean {
-  const end = events.findIndex((event) => 'outcome' in event);
-  if (end !== -1 && end !== events.length - 1) throw new TypeError('Nothing may follow a terminal event.');
-  return end !== -1;
 }
 
 function parse({ body }: { body: string }): JobEvent {

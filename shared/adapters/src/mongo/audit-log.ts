@@ -7,6 +7,7 @@ import { type AuditEntry, type AuditHead, type AuditRecord, chainAfter, emptyHea
 import type { AuditFilter, AuditLog } from '@inkwell/ports';
 import { isDuplicate, type MongoConnection } from './connection.ts';
 import type { AuditDocument } from './recorder-schema.ts';
+import { timeRange } from './time-range.ts';
 
 /** Others who append at the same time; each try of ours means that one of them got on. */
 const maxTries = 100;
@@ -21,9 +22,8 @@ function toEntry({ _id, details, actorKind, actor, ...rest }: AuditDocument): Au
 }
 
 function where({ from, before, ...equal }: AuditFilter, seq: object): Record<string, unknown> {
-  const at = { ...(from === undefined ? {} : { $gte: from }), ...(before === undefined ? {} : { $lt: before }) };
   const given = Object.fromEntries(Object.entries(equal).filter(([, value]) => value !== undefined));
-  return { ...given, ...(Object.keys(at).length === 0 ? {} : { at }), _id: seq };
+  return { ...given, ...timeRange('at', from, before), _id: seq };
 }
 
 export function createAuditLog({ audit, auditHeads, call }: MongoConnection): AuditLog {

@@ -4,16 +4,16 @@ import type { HistoryFilter, JobHistory } from '@inkwell/ports';
 import type { MongoConnection } from './connection.ts';
 import { insertMissing } from './insert-missing.ts';
 import type { HistoryDocument } from './recorder-schema.ts';
+import { timeRange } from './time-range.ts';
 
 const toDocument = ({ key, ...rest }: JobEnded): HistoryDocument => ({ _id: key, ...rest });
 const toJob = ({ _id, ...rest }: HistoryDocument): JobEnded => ({ key: _id as JobKey, ...rest });
 
 function where({ tenant, states, from, before }: HistoryFilter): Record<string, unknown> {
-  const time = { ...(from === undefined ? {} : { $gte: from }), ...(before === undefined ? {} : { $lt: before }) };
   return {
     tenant,
     ...(states === undefined ? {} : { state: { $in: [...states] } }),
-    ...(Object.keys(time).length === 0 ? {} : { finishedAt: time }),
+    ...timeRange('finishedAt', from, before),
   };
 }
 

@@ -1,13 +1,13 @@
 /** JobSteps over Redis: each step is one function of the server, so a job that nothing disturbs takes three calls from its creation to its end. */
 import { type JobRecord, terminalStates } from '@inkwell/contracts';
 import { type JobBegin, type JobSteps, queuedEvent, startedEvent } from '@inkwell/ports';
+import { endsStory, numberEvents } from '../append.ts';
 import type { RedisConnection } from './connection.ts';
 import { toEntry } from './entry.ts';
 import { recordFields, toFields, toRecord } from './job-hash.ts';
 import { createRecord, tenantOf } from './job-store.ts';
 import type { Keyspace } from './keyspace.ts';
 import { newMark } from './mark.ts';
-import { endsStory } from './result-stream.ts';
 import { script, serverClock } from './script.ts';
 import { tellFollowers } from './story-feed.ts';
 
@@ -97,7 +97,7 @@ export function createJobSteps(connection: RedisConnection, keys: Keyspace): Job
       const mine = [keys.jobsIn(tenant, 'in_progress'), keys.jobsIn(tenant, state)];
       const names = [keys.job(key), keys.events(key), keys.leases, keys.counts, keys.finished, ...mine];
       const mark = newMark();
-      const entries = events.map((event, index) => toEntry(mark, { ...event, seq: afterSeq + 1 + index }));
+      const entries = numberEvents(events, afterSeq).map((event) => toEntry(mark, event));
       const values = toFields(patch);
       const at = patch.finishedAt ?? events.at(-1)!.at;
       const args = [fence, afterSeq, mark, state, at, key, keys.feed(''), values.length, ...values, ...entries];

@@ -4,8 +4,9 @@
  * answers `ok`. Durable to the degree the server's `appendfsync` says. Stories live as long as their job's record; one without a record is
  * forgotten the retention after its last write.
  */
-import { InkwellError, type JobEvent, type JobKey, type NewJobEvent } from '@inkwell/contracts';
+import { InkwellError, type JobEvent, type JobKey } from '@inkwell/contracts';
 import type { ResultStream } from '@inkwell/ports';
+import { endsStory, numberEvents } from '../append.ts';
 import type { Follower } from '../follower.ts';
 import type { Channels } from './channels.ts';
 import { closedError, type RedisConnection } from './connection.ts';
@@ -52,7 +53,7 @@ export function createResultStream(
   return {
     async append(key, fence, afterSeq, events) {
       const mark = newMark();
-      const entries = events.map((event, index) => toEntry(mark, { ...event, seq: afterSeq + 1 + index }));
+      const entries = numberEvents(events, afterSeq).map((event) => toEntry(mark, event));
       const terminal = endsStory(events) ? 1 : 0;
       const args = [fence, afterSeq, mark, terminal, retentionMs, keys.feed(''), ...entries];
       const names = [keys.job(key), keys.events(key)];
@@ -99,11 +100,4 @@ export function createResultStream(
     }
     return !signal.aborted;
   }
-}
-
-/** Throws when something would follow a terminal event inside one append. */
-export function endsStory(events: readonly NewJobEvent[]): boolean {
-  const end = events.findIndex((event) => 'outcome' in event);
-  if (end !== -1 && end !== events.length - 1) throw new TypeError('Nothing may follow a terminal event.');
-  return end !== -1;
 }

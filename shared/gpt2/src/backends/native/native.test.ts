@@ -10,20 +10,12 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadModel } from '../../load-model.ts';
 import { writeRandomModel } from '../../random-model.ts';
 import { BUILD_TIMEOUT_MS, nativeAddonPath } from '../../testing/native-addon.ts';
+import { PARITY_MODELS } from '../../testing/parity-fixture.ts';
 import { testData } from '../../testing/paths.ts';
 import { promptLogits, stepOf, tableFrom } from '../../testing/run-sequence.ts';
 import type { BackendOptions } from '../create-backend.ts';
 import { type Addon, loadAddon } from './addon.ts';
 import { isTrusted, trustedInstructions } from './self-test.ts';
-
-const MODELS = [
-  'plain-f32',
-  'odd-sizes-f32',
-  'scaled-layers-f16',
-  'unscaled-bf16',
-  'deep-tanh-f32',
-  'wide-context-f16',
-] as const;
 
 let addonPath: string;
 let addon: Addon;
@@ -47,7 +39,7 @@ async function logitsOf(model: string, options: BackendOptions, length = 24): Pr
 }
 
 describe('int8', () => {
-  it.each(MODELS)('%s: every instruction set gives the bits of WebAssembly', async (name) => {
+  it.each(PARITY_MODELS)('%s: every instruction set gives the bits of WebAssembly', async (name) => {
     const model = testData(`parity/${name}`);
     const expected = await logitsOf(model, { backend: 'wasm', quantization: 'int8' }, 40);
     for (const instructions of addon.instructions()) {
@@ -75,7 +67,7 @@ describe('int8', () => {
 });
 
 describe('w4a8', () => {
-  it.each(MODELS)('%s: every instruction set gives the bits of the portable kernels', async (name) => {
+  it.each(PARITY_MODELS)('%s: every instruction set gives the bits of the portable kernels', async (name) => {
     const options = { backend: 'native', quantization: 'w4a8', addonPath } as const;
     const expected = await logitsOf(testData(`parity/${name}`), { ...options, instructions: 'portable' }, 40);
     for (const instructions of addon.instructions()) {
