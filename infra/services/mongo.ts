@@ -1,6 +1,6 @@
 /**
  * A server that speaks MongoDB's wire protocol, for tests and for a cluster without Docker: the one at `MONGO_URL`, or mongo-java-server over
- * an H2 file, started with Java and fetched by Maven. The latter knows no transactions, change streams, pipeline updates or TTL indexes and
+ * an H2 file that keeps documents as BSON, started with Java and fetched by Maven. The latter knows no transactions, change streams, pipeline updates or TTL indexes and
  * does not promise to survive kill -9: nothing we write may need those, and durability is tested on a real MongoDB.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -35,7 +35,7 @@ export async function startOwnMongo(options: OwnMongoOptions = {}): Promise<Runn
   const flags = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx256m', '-cp', join(libraries, '*')];
   const child = await startChild({
     command: 'java',
-    args: [...flags, join(home, 'MongoMain.java'), `${port}`, join(directory, 'mongo.h2')],
+    args: [...flags, join(home, 'MongoMain.java'), `${port}`, join(directory, 'mongo.mv')],
     directory,
     ready: /^READY /m,
     readyTimeoutMs: 60_000,
