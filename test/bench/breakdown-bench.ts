@@ -2,9 +2,9 @@
  * Where the time of a synchronous completion goes in a cluster, all features on. Alone: the hops between the moments its story tells, by the one
  * clock of this machine. Under load: processor time per request of each kind of process.
  */
-import { readFileSync } from 'node:fs';
 import { childrenOf } from '../support/product-process.ts';
 import { Client, wallMs } from './client.ts';
+import { cpuTimeMs } from './cpu-time.ts';
 import { quantile, rounded } from './statistics.ts';
 import { ourCluster, type Servers, startServers, type Target } from './targets.ts';
 import { load } from './wrk.ts';
@@ -27,8 +27,6 @@ const samples = 300;
 const clients = 64;
 const seconds = 10;
 const warmSeconds = 10;
-/** Of `/proc/PID/stat`, a hundredth of a second on Linux. */
-const tickMs = 10;
 
 export async function benchBreakdown(progress: (text: string) => void): Promise<BreakdownResult> {
   progress('breakdown: starting a cluster');
@@ -121,17 +119,11 @@ async function measureCpu(target: Target, servers: Servers): Promise<Omit<Breakd
 /** Milliseconds so far, by kind of process. */
 function cpuTimes(target: Target, servers: Servers): Map<string, number> {
   const times = new Map<string, number>();
-  const add = (name: string, pid: number) => times.set(name, (times.get(name) ?? 0) + cpuTime(pid));
+  const add = (name: string, pid: number) => times.set(name, (times.get(name) ?? 0) + cpuTimeMs(pid));
   for (const { role, pid } of target.processes?.() ?? []) {
     add(role, pid);
     if (role === 'worker') for (const child of childrenOf(pid)) add('engine', child);
   }
   for (const [name, pid] of Object.entries(servers.pids)) if (pid !== undefined) add(name, pid);
   return times;
-}
-
-function cpuTime(pid: number): number {
-  // Behind the name, which may hold anything, in parentheses.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * tickMs;
 }

@@ -96,12 +96,25 @@ function clusterText(rows: ClusterRow[]): string {
 
 function streamText({ streams, kBPerStream, steps }: StreamResult): string {
   const rows = steps.map((step) => [
+    step.target,
     step.eventsPerSecond,
     step.p50LagMs === null ? null : `${step.p50LagMs} ms`,
     step.p99LagMs === null ? null : `${step.p99LagMs} ms`,
     `${step.delivered} of ${step.sent}`,
+    Object.entries(step.cpu)
+      .map(([name, microseconds]) => `${name} ${microseconds}`)
+      .join(', '),
   ]);
-  return `${streams} open streams in one gateway take ${kBPerStream} kB each. Events appended to Redis one by one, each by its fence, until they are parsed at the client:\n\n${table(['events/s', 'lag p50', 'p99', 'delivered'], rows)}`;
+  const sizes = Object.entries(kBPerStream);
+  const floor = sizes[0]?.[1] ?? Number.NaN;
+  const memory = sizes.map(([name, kB]) => [name, `${kB} kB`, rounded(kB / floor)]);
+  return `${streams} open streams in one process, and the memory each takes:
+
+${table(['', 'per stream', '÷ floor'], memory)}
+
+Events to all of them in turn, until they are parsed at the client. Ours are appended to Redis one by one, each by its fence; the floor makes its own.
+
+${table(['', 'events/s', 'lag p50', 'p99', 'delivered', 'processor time per event, µs'], rows)}`;
 }
 
 function failoverText({ kills, p50Ms, p99Ms, maxMs }: FailoverResult): string {

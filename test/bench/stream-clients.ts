@@ -5,15 +5,13 @@ import { testKey } from '../support/product-process.ts';
 import { wallMs } from './client.ts';
 import { quantile } from './statistics.ts';
 
-const { hostname, port } = new URL(process.env.URL ?? '');
-
 /** Only deltas have it. */
 const mark = Buffer.from('"created_at":');
 const deltaMark = Buffer.from('event: job.delta');
 const shared = Buffer.allocUnsafe(1 << 16);
 let lags: number[] = [];
 
-function open(index: number): Promise<void> {
+function open({ hostname, port }: URL, index: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let kept: Buffer = Buffer.alloc(0);
     const socket = connect({
@@ -58,9 +56,9 @@ function read(data: Buffer): Buffer {
   }
 }
 
-async function openAll(count: number): Promise<void> {
+async function openAll(url: URL, count: number): Promise<void> {
   for (let from = 0; from < count; from += 200)
-    await Promise.all(Array.from({ length: Math.min(200, count - from) }, (_, index) => open(from + index)));
+    await Promise.all(Array.from({ length: Math.min(200, count - from) }, (_, index) => open(url, from + index)));
 }
 
 /** Waits until nothing more comes, or everything has. */
@@ -71,9 +69,9 @@ async function settled(expected: number): Promise<void> {
   }
 }
 
-process.on('message', async (message: { command: string; streams: number; expected: number }) => {
+process.on('message', async (message: { command: string; url: string; streams: number; expected: number }) => {
   try {
-    if (message.command === 'open') await openAll(message.streams);
+    if (message.command === 'open') await openAll(new URL(message.url), message.streams);
     if (message.command === 'reset') lags = [];
     if (message.command === 'read') await settled(message.expected);
     process.send?.({ count: lags.length, p50: quantile(lags, 0.5), p99: quantile(lags, 0.99) });

@@ -1,11 +1,11 @@
 /** Writes to many stories as workers would: each event is an append with its fence. Told what to do over the channel to its parent. */
 import { openRedisStore } from '@inkwell/adapters/redis';
 import { type JobKey, jobKey, type NewJob, type NewJobEvent, neutralSampling } from '@inkwell/contracts';
+import { atRate } from './pace.ts';
 
 const { REDIS_URL = '', NAMESPACE = '' } = process.env;
 const store = await openRedisStore({ url: REDIS_URL, prefix: `${NAMESPACE}:`, retentionMs: 86_400_000 });
 const limits = { maxQueued: 1_000_000, maxQueuedPerTenant: 1_000_000 };
-const wallMs = () => performance.timeOrigin + performance.now();
 
 interface Story {
   key: JobKey;
@@ -69,40 +69,32 @@ async function create(count: number): Promise<void> {
 
 /** `rate` events per second in all, one story after the other. Each says when it was due, so that being late counts as lag. */
 async function write(rate: number, seconds: number): Promise<{ sent: number; failed: number }> {
-  const startedAt = wallMs();
-  const total = rate * seconds;
   const appends = new Set<Promise<unknown>>();
-  let sent = 0;
   let failed = 0;
-  while (sent < total) {
-    const due = Math.min(total, Math.floor(((wallMs() - startedAt) * rate) / 1000));
-    for (; sent < due; sent++) {
-      const story = stories[sent % stories.length]!;
-      const at = startedAt + (sent * 1000) / rate;
-      const event: NewJobEvent = {
-        type: 'job.delta',
-        at,
-        index: 0,
-        delta: ' the',
-        tokens: [262],
-        logprobs: null,
-        finishReason: null,
-      };
-      const append = store.resultStream
-        .append(story.key, story.fence, story.seq, [event])
-        .then(
-          (result) => result === 'ok',
-          () => false,
-        )
-        .then((written) => {
-          if (!written) failed++;
-          appends.delete(append);
-        });
-      story.seq++;
-      appends.add(append);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 4));
-  }
+  const sent = await atRate(rate, seconds, (index, at) => {
+    const story = stories[index % stories.length]!;
+    const event: NewJobEvent = {
+      type: 'job.delta',
+      at,
+      index: 0,
+      delta: ' the',
+      tokens: [262],
+      logprobs: null,
+      finishReason: null,
+    };
+    const append = store.resultStream
+      .append(story.key, story.fence, story.seq, [event])
+      .then(
+        (result) => result === 'ok',
+        () => false,
+      )
+      .then((written) => {
+        if (!written) failed++;
+        appends.delete(append);
+      });
+    story.seq++;
+    appends.add(append);
+  });
   await Promise.all(appends);
   return { sent, failed };
 }
