@@ -1,12 +1,12 @@
 /**
  * The ports as the gateway uses them: each belongs to a dependency, and every call goes through that dependency's circuit breaker. What is
  * slow or broken becomes a 503 `dependency_unavailable`, never a hang and never a stack, and what is known to be down is not asked at all.
- * `follow` is long by nature: it has no deadline, but ends when its dependency stays away.
+ * `follow` and `awaitEnd` are long by nature: they have no deadline, but end when their dependency stays away.
  */
 import { type Breaker, type BreakerListener, createBreaker } from '@inkwell/resilience';
 import type { GatewayConfig } from './config.ts';
 import type { GatewayPorts } from './context.ts';
-import { guardedFollow } from './guarded-follow.ts';
+import { guardedAwaitEnd, guardedFollow } from './guarded-follow.ts';
 
 export interface DependencyPlan {
   /** For metrics, logs and readiness. */
@@ -80,6 +80,7 @@ function bound<T extends object>(portName: string, port: T, breaker: Breaker, bo
   const wrapped = new Map<PropertyKey, { method: unknown; bounded: unknown }>();
   const wrap = (property: PropertyKey, method: Method) => {
     if (property === 'follow') return guardedFollow(method.bind(port) as never, breaker, bounds.requestBudgetMs);
+    if (property === 'awaitEnd') return guardedAwaitEnd(method.bind(port) as never, breaker, bounds.requestBudgetMs);
     // A consumer is no caller; the gateway has none.
     if (property === 'consume') return method.bind(port);
     const what = `${portName}.${String(property)}`;

@@ -7,7 +7,7 @@ export type { FactConsumer, FactLog } from './fact-log.ts';
 export type { BeginResult, IdempotencyClaim, IdempotencyStore, StoredResponse } from './idempotency-store.ts';
 export type { ConsumeOptions, DeadLetter, Delivery, JobBus } from './job-bus.ts';
 export type { HistoryFilter, JobHistory } from './job-history.ts';
-export type { Finish, JobBegin, JobSteps, Start } from './job-steps.ts';
+export type { Finish, JobBegin, JobSteps, Reading, Start } from './job-steps.ts';
 export { queuedEvent, startedEvent } from './job-steps.ts';
 export type { CreateResult, JobFilter, JobPage, JobPatch, JobStore, QueueCounts, QueueLimits } from './job-store.ts';
 export type { KeyRotation, KeyStore } from './key-store.ts';

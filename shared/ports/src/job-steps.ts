@@ -33,9 +33,16 @@ export interface Finish {
   patch: JobPatch;
 }
 
+/** What whoever accepts a job will ask for next. */
+export type Reading = 'nothing' | 'end';
+
 export interface JobSteps {
-  /** `JobStore.create`; a job it creates has `job.queued` as its first event. */
-  accept(job: NewJob, limits: QueueLimits): Promise<CreateResult>;
+  /**
+   * `JobStore.create`; a job it creates has `job.queued` as its first event.
+   * @param reading `end`: `ResultStream.awaitEnd` will be asked from here within seconds, and is prepared in the same step. A hint: whoever
+   * asks for something else, later or not at all loses nothing.
+   */
+  accept(job: NewJob, limits: QueueLimits, reading?: Reading): Promise<CreateResult>;
   /**
    * `Lease.acquire` of a job that isn't over. If it is still queued and nothing but that was told of it, it is started too: in progress, its
    * first attempt, `job.started` as event 2.

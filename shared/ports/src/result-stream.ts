@@ -3,7 +3,7 @@
  * fence and place in one atomic step and is durable when it resolves; nothing follows a terminal event; what was read once reads the same
  * for ever (until retention). Not promised: that followers see an event in the same instant it was appended.
  */
-import type { JobEvent, JobKey, NewJobEvent } from '@inkwell/contracts';
+import type { JobEvent, JobKey, NewJobEvent, TerminalEvent } from '@inkwell/contracts';
 
 export interface ResultStream {
   /**
@@ -20,4 +20,9 @@ export interface ResultStream {
    * quietly when the signal aborts.
    */
   follow(key: JobKey, afterSeq: number, signal: AbortSignal): AsyncIterable<JobEvent>;
+  /**
+   * The terminal event, as soon as there is one; undefined when the signal aborts first. For those who want nothing but the end: however long
+   * the story grows meanwhile, that costs them nothing.
+   */
+  awaitEnd(key: JobKey, signal: AbortSignal): Promise<TerminalEvent | undefined>;
 }

@@ -1,5 +1,5 @@
 /** Waiting for a job to end, for clients that want the whole answer at once. */
-import { isTerminalEvent, type JobOutcome, type JobRecord } from '@inkwell/contracts';
+import type { JobOutcome, JobRecord } from '@inkwell/contracts';
 import type { GatewayContext } from '../context.ts';
 import { stopSignal } from '../http/stop-signal.ts';
 
@@ -11,10 +11,7 @@ export async function awaitOutcome(
 ): Promise<JobOutcome | undefined> {
   const stopped = stopSignal(gateway.lifecycle.onCut, signal);
   try {
-    for await (const event of gateway.ports.resultStream.follow(record.key, 0, stopped.signal)) {
-      if (isTerminalEvent(event)) return event.outcome;
-    }
-    return undefined;
+    return (await gateway.ports.resultStream.awaitEnd(record.key, stopped.signal))?.outcome;
   } finally {
     stopped.release();
   }

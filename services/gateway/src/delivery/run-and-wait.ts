@@ -48,7 +48,7 @@ export async function runAndWait(
   const kept = wish?.key ? gateway.responseCache.get(wish.key) : undefined;
   if (wish) gateway.metrics.responseCache.inc({ outcome: kept ? 'hit' : 'miss' });
   if (kept) return keptAnswer(kept);
-  const { record } = await acceptJob(gateway, accepted, jobId);
+  const { record } = await acceptJob(gateway, accepted, jobId, 'end');
   const headers = { ...jobHeader(record), ...(wish && { 'x-inkwell-cache': 'miss' }) };
   for (const [name, value] of Object.entries(headers)) call.response.setHeader(name, value);
   const cancels = record.onDisconnect === 'cancel';

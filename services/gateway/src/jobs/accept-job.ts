@@ -12,6 +12,7 @@ import {
   toJobMessage,
 } from '@inkwell/contracts';
 import { settleJob } from '@inkwell/limits';
+import type { Reading } from '@inkwell/ports';
 import type { GatewayContext } from '../context.ts';
 import { takeQuota } from '../limits/quota.ts';
 import type { AcceptedRequest } from './accepted-request.ts';
@@ -47,12 +48,20 @@ function refusal(gateway: GatewayContext, scope: 'queue' | 'tenant', queued: num
   });
 }
 
-/** @throws InkwellError `queue_full`, `tenant_queue_full`, `job_exists`, `dependency_unavailable`, or that a limit is reached */
-export async function acceptJob(gateway: GatewayContext, accepted: AcceptedRequest, id: string): Promise<AcceptedJob> {
+/**
+ * @param reading what will be asked of its story next
+ * @throws InkwellError `queue_full`, `tenant_queue_full`, `job_exists`, `dependency_unavailable`, or that a limit is reached
+ */
+export async function acceptJob(
+  gateway: GatewayContext,
+  accepted: AcceptedRequest,
+  id: string,
+  reading: Reading = 'nothing',
+): Promise<AcceptedJob> {
   gateway.trail.ensureRoom();
   const job = toNewJob(accepted, id, gateway.clock.now());
   const taken = await takeQuota(gateway, accepted.quota, job.key, accepted.costTokens);
-  const result = await gateway.ports.jobSteps.accept(job, gateway.config.limits);
+  const result = await gateway.ports.jobSteps.accept(job, gateway.config.limits, reading);
   // Taken for nothing: no job will ever settle it. Whoever ended the job that was there before settled its own before that showed.
   const isVain =
     result.outcome === 'full' ||

@@ -2,7 +2,7 @@
  * ResultStream over the embedded database. A follower reads pages while it lags and is handed the appended events while it keeps up; it
  * never polls, and what it hasn't asked for stays in the database. Followers of a closed store are told `shutting_down`.
  */
-import { InkwellError, type JobEvent, type JobKey } from '@inkwell/contracts';
+import { InkwellError, type JobEvent, type JobKey, type TerminalEvent } from '@inkwell/contracts';
 import type { Clock, ResultStream } from '@inkwell/ports';
 import { endsStory, numberEvents } from '../append.ts';
 import type { Follower } from '../follower.ts';
@@ -82,6 +82,22 @@ export function createResultStream(database: Database, clock: Clock, watch: Stor
         watch.leave(key, follower);
       }
     },
+
+    async awaitEnd(key, signal) {
+      if (signal.aborted) return undefined;
+      const follower = watch.enter(key, signal, () => readEnd(key));
+      try {
+        const { story } = follower;
+        while (!story.ended) {
+          if (database.closed.aborted) throw closedError();
+          await follower.changed();
+          if (signal.aborted) return undefined;
+        }
+        return (await this.last(key)) as TerminalEvent | undefined;
+      } finally {
+        watch.leave(key, follower);
+      }
+    },
   };
 
   /** Waits for events after `seq`; false when none will come or the signal aborted. */
@@ -89,11 +105,15 @@ export function createResultStream(database: Database, clock: Clock, watch: Stor
     const { story } = follower;
     while (!signal.aborted && story.lastSeq <= seq) {
       if (story.ended) return false;
-      if (database.closed.aborted) throw new InkwellError('shutting_down', { message: 'The job store is closed.' });
+      if (database.closed.aborted) throw closedError();
       await follower.changed();
     }
     return !signal.aborted;
   }
+}
+
+function closedError(): InkwellError {
+  return new InkwellError('shutting_down', { message: 'The job store is closed.' });
 }
 
 function parse({ body }: { body: string }): JobEvent {

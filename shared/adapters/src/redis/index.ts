@@ -17,6 +17,7 @@ import type {
 import { createAnnouncements } from './announcements.ts';
 import { Channels } from './channels.ts';
 import { connectRedis, type RedisLog } from './connection.ts';
+import { EndFeed } from './end-feed.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
 import { createJobSteps } from './job-steps.ts';
 import { createJobStore } from './job-store.ts';
@@ -66,10 +67,11 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const connection = await connectRedis({ url, deadlineMs, log });
   const keys = keyspace(prefix);
   const channels = new Channels(connection, log);
+  const ends = new EndFeed({ connection, channels, keys, retentionMs });
   return {
     jobStore: createJobStore(connection, keys),
-    jobSteps: createJobSteps(connection, keys),
-    resultStream: createResultStream(connection, channels, keys, retentionMs),
+    jobSteps: createJobSteps(connection, keys, ends),
+    resultStream: createResultStream(connection, channels, keys, retentionMs, ends),
     lease: createLease(connection, keys, retentionMs),
     idempotencyStore: createIdempotencyStore(connection, keys),
     announcements: createAnnouncements(connection, channels, keys),

@@ -10,10 +10,10 @@ const fields = recordFields.map((field) => `'${field}'`).join(', ');
 /**
  * Answers {outcome, …}: `created` with the ordinal, `exists` with the record's fields, `tenant` or `queue` (which is full) with how many wait.
  * KEYS: job, events, queued, counts, the tenant's queued jobs, then one index per metadata pair, unpublished.
- * ARGV: mark, limits, key, priority, creation, the record as JSON, the story's first entry (empty: none yet).
+ * ARGV: mark, limits, key, priority, creation, the record as JSON, the story's first entry (empty: none yet), address of who waits for it (or empty).
  */
 export const createJob = script(`
-local mark, maxQueued, maxQueuedPerTenant, key, priority, createdAt, given, entry = unpack(ARGV)
+local mark, maxQueued, maxQueuedPerTenant, key, priority, createdAt, given, entry, address = unpack(ARGV)
 local created = redis.call('HGET', KEYS[1], 'created')
 if created == mark then return {'created', redis.call('HGET', KEYS[1], 'ordinal')} end
 if created then return {'exists', redis.call('HMGET', KEYS[1], ${fields})} end
@@ -26,6 +26,9 @@ local ordinal = redis.call('HINCRBY', KEYS[4], 'ordinal:' .. priority, 1)
 redis.call('HSET', KEYS[1], 'given', given, 'state', 'queued', 'ordinal', ordinal, 'priority', priority, 'createdAt', createdAt, 'created', mark)
 redis.call('ZADD', KEYS[3], createdAt, key)
 for index = 5, #KEYS do redis.call('ZADD', KEYS[index], createdAt, key) end
+if address ~= '' then
+  redis.call('HSET', KEYS[1], 'followers', (begun and redis.call('HGET', KEYS[1], 'followers') or '') .. address .. ' ')
+end
 if begun then
   redis.call('PERSIST', KEYS[1])
   redis.call('PERSIST', KEYS[2])

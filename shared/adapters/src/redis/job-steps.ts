@@ -3,6 +3,7 @@ import { type JobRecord, terminalStates } from '@inkwell/contracts';
 import { type JobBegin, type JobSteps, queuedEvent, startedEvent } from '@inkwell/ports';
 import { endsStory, numberEvents } from '../append.ts';
 import type { RedisConnection } from './connection.ts';
+import type { EndFeed } from './end-feed.ts';
 import { toEntry } from './entry.ts';
 import { recordFields, toFields, toRecord } from './job-hash.ts';
 import { createRecord, tenantOf } from './job-store.ts';
@@ -75,10 +76,19 @@ return 1
   { prelude: tellFollowers },
 );
 
-export function createJobSteps(connection: RedisConnection, keys: Keyspace): JobSteps {
+export function createJobSteps(connection: RedisConnection, keys: Keyspace, ends: EndFeed): JobSteps {
   return {
-    accept(job, limits) {
-      return createRecord(connection, keys, job, limits, toEntry(newMark(), { ...queuedEvent(job), seq: 1 }));
+    async accept(job, limits, reading = 'nothing') {
+      const entry = toEntry(newMark(), { ...queuedEvent(job), seq: 1 });
+      const expected = reading === 'end' ? await ends.expect(job.key) : undefined;
+      let created = false;
+      try {
+        const result = await createRecord(connection, keys, job, limits, entry, expected?.address);
+        created = result.outcome === 'created';
+        return result;
+      } finally {
+        expected?.addressed(created);
+      }
     },
 
     async begin(key, owner, ttlMs, start) {

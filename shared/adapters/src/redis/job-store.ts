@@ -66,20 +66,24 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
   };
 }
 
-/** @param entry the story's first, written in the same step */
+/**
+ * @param entry the story's first, written in the same step
+ * @param address of who waits for the story
+ */
 export async function createRecord(
   connection: RedisConnection,
   keys: Keyspace,
   job: NewJob,
   { maxQueued, maxQueuedPerTenant }: QueueLimits,
   entry = '',
+  address = '',
 ): Promise<CreateResult> {
   if (job.state !== 'queued') throw new TypeError(`A job is created queued, not ${job.state}.`);
   const { key, tenant, priority, createdAt, metadata } = job;
   const pairs = Object.entries(metadata).map(([name, value]) => keys.jobsWith(tenant, name, value));
   const own = keys.jobsIn(tenant, 'queued');
   const names = [keys.job(key), keys.events(key), keys.queued, keys.counts, own, ...pairs, keys.unpublished];
-  const args = [newMark(), maxQueued, maxQueuedPerTenant, key, priority, createdAt, toGiven(job), entry];
+  const args = [newMark(), maxQueued, maxQueuedPerTenant, key, priority, createdAt, toGiven(job), entry, address];
   return toCreateResult(job, await connection.call((redis) => createJob.run(redis, names, args)));
 }
 

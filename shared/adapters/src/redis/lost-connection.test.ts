@@ -8,6 +8,7 @@ import { Redis } from 'ioredis';
 import { afterEach, expect, it } from 'vitest';
 import { startOwnRedis } from '../../../../infra/services/redis.ts';
 import { freePort, type RunningService } from '../../../../infra/services/running-service.ts';
+import { sampleJob } from '../embedded/testing/sample-job.ts';
 import { openRedisStore, type RedisStore } from './index.ts';
 
 const retentionMs = 86_400_000;
@@ -80,6 +81,31 @@ it('answers truly and shows every event once while connections are cut in the mi
   expect(follower.seen.map(({ seq }) => seq)).toEqual(Array.from({ length: 300 }, (_, index) => index + 1));
 });
 
+it('tells every end to who waits for it while connections are cut, whether it was asked before or after the job was made', async () => {
+  const server = await ownRedis();
+  const store = await open(server.url);
+  const knife = new Redis(server.url);
+  cleanups.push(() => knife.quit());
+  const never = new AbortController().signal;
+  const limits = { maxQueued: 1_000, maxQueuedPerTenant: 1_000 };
+  for (let round = 0; round < 20; round++) {
+    const jobs = Array.from({ length: 10 }, () => sampleJob('acme', `job_${randomUUID()}`));
+    const cut = () => knife.call('CLIENT', 'KILL', 'SKIPME', 'yes');
+    const ends = jobs.map(async (job, index) => {
+      if (index % 2 === 0) await store.jobSteps.accept(job, limits, 'end');
+      return store.resultStream.awaitEnd(job.key, never);
+    });
+    await cut();
+    const written = jobs.map(async (job, index) => {
+      await store.jobSteps.accept(job, limits);
+      if (index === 5) await cut();
+      await store.resultStream.append(job.key, 0, 1, [completed]);
+    });
+    await Promise.all([...written, cut()]);
+    expect(await Promise.all(ends)).toEqual(jobs.map(() => ({ ...completed, seq: 2 })));
+  }
+});
+
 it('takes a lease and a claim once each, also when the answer was lost with the connection', async () => {
   const server = await ownRedis();
   const store = await open(server.url);
@@ -136,6 +162,7 @@ it('says that Redis is not available when the deadline passes, and works again w
   await expect(store.lease.acquire(newKey(), 'worker', 1000)).rejects.toMatchObject(unavailable);
   await expect(store.resultStream.read(newKey(), 0, 1)).rejects.toMatchObject(unavailable);
   await expect(watch(store, newKey()).ended).rejects.toMatchObject(unavailable);
+  await expect(store.resultStream.awaitEnd(newKey(), new AbortController().signal)).rejects.toMatchObject(unavailable);
   await ownRedis({ port });
   await expect.poll(() => store.lease.acquire(newKey(), 'worker', 1000).catch(() => 'not yet')).toEqual({ fence: 1 });
 });
@@ -146,8 +173,10 @@ it('lets a follower go at once that is aborted while Redis is away, and closes w
   await server.kill();
   const controller = new AbortController();
   const follower = watch(store, newKey(), controller.signal);
+  const waiting = store.resultStream.awaitEnd(newKey(), controller.signal);
   controller.abort();
   await follower.ended;
+  expect(await waiting).toBeUndefined();
   await store.close();
 });
 
@@ -157,9 +186,10 @@ it('ends followers and refuses calls with `shutting_down` once closed', async ()
   await store.resultStream.append(key, 0, 0, [delta('a')]);
   const follower = watch(store, key);
   await follower.until(1);
-  const ended = expect(follower.ended).rejects.toMatchObject({ code: 'shutting_down' });
+  const waiting = store.resultStream.awaitEnd(key, new AbortController().signal);
+  const ended = [follower.ended, waiting].map((one) => expect(one).rejects.toMatchObject({ code: 'shutting_down' }));
   await store.close();
-  await ended;
+  await Promise.all(ended);
   await expect(store.resultStream.last(key)).rejects.toMatchObject({ code: 'shutting_down' });
 });
 

@@ -10,6 +10,7 @@ import { endsStory, numberEvents } from '../append.ts';
 import type { Follower } from '../follower.ts';
 import type { Channels } from './channels.ts';
 import { closedError, type RedisConnection } from './connection.ts';
+import type { EndFeed } from './end-feed.ts';
 import { parseEntry, toEntry } from './entry.ts';
 import type { FollowedStory } from './followed-story.ts';
 import type { Keyspace } from './keyspace.ts';
@@ -47,6 +48,7 @@ export function createResultStream(
   channels: Channels,
   keys: Keyspace,
   retentionMs: number,
+  ends: EndFeed,
 ): ResultStream {
   const feed = new StoryFeed({ connection, channels, keys, retentionMs });
 
@@ -87,6 +89,8 @@ export function createResultStream(
         feed.leave(key, follower);
       }
     },
+
+    awaitEnd: (key, signal) => ends.wait(key, signal),
   };
 
   /** Waits for events after `seq`; false when none will come or the signal aborted. */

@@ -17,8 +17,8 @@ import { script } from './script.ts';
 /** Events read at a time by a follower that lags. */
 const pageSize = 128;
 /** Stories looked at together after a loss. */
-const looksAtOnce = 200;
-const pauseAfterFailureMs = 250;
+export const looksAtOnce = 200;
+export const pauseAfterFailureMs = 250;
 
 /** Answers {last number, 1 when that is the end, entries}. KEYS: job, events. */
 const followStory = script(`
@@ -32,7 +32,7 @@ end
 return {redis.call('LLEN', KEYS[2]), ended and 1 or 0, redis.call('LRANGE', KEYS[2], afterSeq, afterSeq + limit - 1)}
 `);
 
-const leaveStory = script(`
+export const leaveStory = script(`
 local followers = redis.call('HGET', KEYS[1], 'followers')
 local first, last = string.find(followers or '', ARGV[1] .. ' ', 1, true)
 if first then redis.call('HSET', KEYS[1], 'followers', string.sub(followers, 1, first - 1) .. string.sub(followers, last + 1)) end
@@ -43,6 +43,7 @@ const mostTold = 65_536;
 
 /**
  * Lua for whoever appends. Processes that don't listen any more are struck off; one that only lost its connection gives its address again.
+ * An address whose number begins with 0 is told of nothing but the end.
  * Arguments: the job's hash, its followers, the channels' prefix, the last number, '1' when that is the end, the entries from `first` on.
  */
 export const tellFollowers = `
@@ -57,10 +58,18 @@ local function eventsToTell(entries, first)
 end
 local function tellFollowers(job, followers, prefix, lastSeq, terminal, entries, first)
   if not followers or followers == '' then return end
-  local news = lastSeq .. ' ' .. terminal .. ' ' .. eventsToTell(entries, first)
-  local deaf = false
+  local head = ' ' .. lastSeq .. ' ' .. terminal .. ' '
+  local deaf, all = false, nil
   local listening = string.gsub(followers, '([^ .]+)%.(%d+) ', function(process, number)
-    if redis.call('PUBLISH', prefix .. process, number .. ' ' .. news) > 0 then return nil end
+    local news
+    if string.byte(number) == 48 then
+      if terminal ~= '1' then return nil end
+      news = eventsToTell(entries, #entries)
+    else
+      all = all or eventsToTell(entries, first)
+      news = all
+    end
+    if redis.call('PUBLISH', prefix .. process, number .. head .. news) > 0 then return nil end
     deaf = true
     return ''
   end)
@@ -194,7 +203,7 @@ function numberOf(address: string): number {
 /** What others tell: for which story, how far it is, 1 at its end, and the events as a JSON array, or nothing when they are too large. */
 const newsShape = /^(\d+) (\d+) ([01]) /;
 
-function parseNews(message: string) {
+export function parseNews(message: string) {
   const [head, number, lastSeq, ended] = newsShape.exec(message) ?? [];
   if (head === undefined) throw new Error('What was told of a story cannot be read.');
   return {

@@ -171,6 +171,40 @@ export function jobStepsConformance(
       expect(await resultStream.append(key, fence, 4, [queued])).toBe('stale');
     });
 
+    it('tells the end to who accepted a job to wait for it, however late it is asked, and whatever else is asked', async () => {
+      const job = newJob(newTenant());
+      const never = new AbortController().signal;
+      await steps().accept(job, noLimits, 'end');
+      const waiting = adapter().resultStream.awaitEnd(job.key, never);
+      expect(await steps().accept(job, noLimits, 'end')).toMatchObject({ outcome: 'exists' });
+      await begin(job.key);
+      await finish(job.key);
+      const end = { ...terminal('completed'), seq: 4 };
+      expect([await waiting, await adapter().resultStream.awaitEnd(job.key, never)]).toEqual([end, end]);
+      const unasked = newJob(newTenant());
+      await steps().accept(unasked, noLimits, 'end');
+      await begin(unasked.key);
+      await finish(unasked.key);
+      expect(await story(unasked.key)).toEqual(['job.queued', 'job.started', 'job.delta', 'job.completed']);
+      expect(await adapter().resultStream.awaitEnd(unasked.key, never)).toEqual(end);
+    });
+
+    it('waits for the end of a job that another had accepted, and of none that was refused', async () => {
+      const job = newJob(newTenant());
+      const controller = new AbortController();
+      await steps().accept(job, noLimits);
+      expect(await steps().accept(job, noLimits, 'end')).toMatchObject({ outcome: 'exists' });
+      const refused = newJob(job.tenant);
+      const limits = { ...noLimits, maxQueuedPerTenant: 1 };
+      expect(await steps().accept(refused, limits, 'end')).toMatchObject({ outcome: 'full' });
+      const [waiting, vain] = [job, refused].map(({ key }) => adapter().resultStream.awaitEnd(key, controller.signal));
+      await begin(job.key);
+      await finish(job.key, { state: 'failed' });
+      expect(await waiting).toMatchObject({ type: 'job.failed', seq: 4 });
+      controller.abort();
+      expect(await vain).toBeUndefined();
+    });
+
     it('tells every step to those who follow', async () => {
       const key = await accepted();
       const seen: number[] = [];

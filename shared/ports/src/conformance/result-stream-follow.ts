@@ -7,6 +7,7 @@ import { atOnce, type MakeAdapter, newTenant } from './harness.ts';
 import { delta, newKey, queued, terminal } from './samples.ts';
 import { withAdapter } from './with-adapter.ts';
 
+const failure = { message: '', type: 'server_error' as const, param: null, code: 'generation_failed' as const };
 const never = () => new AbortController().signal;
 const upTo = (last: number, first = 1) =>
   Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
@@ -146,6 +147,41 @@ export function resultStreamFollowConformance(makeAdapter: MakeAdapter<'resultSt
         if (seq === 5) controller.abort();
       }
       expect(seen).toEqual(upTo(5));
+    });
+
+    it('tells the end alone to those who wait for it: before, while and after it is written', async () => {
+      const key = newKey(newTenant());
+      const early = atOnce(5, () => stream().awaitEnd(key, never()));
+      await stream().append(key, 0, 0, [queued, delta('a')]);
+      const midway = stream().awaitEnd(key, never());
+      const whole = seqs(stream().follow(key, 0, never()));
+      await stream().append(key, 0, 2, [delta('b'), terminal('incomplete')]);
+      const end = { ...terminal('incomplete'), seq: 4 };
+      expect([...(await early), await midway, await stream().awaitEnd(key, never())]).toEqual(Array(7).fill(end));
+      expect(await whole).toEqual(upTo(4));
+    });
+
+    it('tells an end of any size', async () => {
+      const key = newKey(newTenant());
+      const waiting = stream().awaitEnd(key, never());
+      await stream().append(key, 0, 0, [queued]);
+      const text = 'é'.repeat(100_000);
+      const outcome = { state: 'failed' as const, result: null, error: { ...failure, message: text }, finishedAt: 9 };
+      await stream().append(key, 0, 1, [{ type: 'job.failed', at: 9, outcome }]);
+      expect((await waiting)?.outcome.error?.message).toBe(text);
+    });
+
+    it('lets those go who will not wait for the end any longer, and tells the others', async () => {
+      const key = newKey(newTenant());
+      await stream().append(key, 0, 0, [queued]);
+      const controller = new AbortController();
+      const leaving = atOnce(3, () => stream().awaitEnd(key, controller.signal));
+      const staying = stream().awaitEnd(key, never());
+      controller.abort();
+      expect(await leaving).toEqual(Array(3).fill(undefined));
+      expect(await stream().awaitEnd(key, controller.signal)).toBeUndefined();
+      await stream().append(key, 0, 1, [terminal('cancelled')]);
+      expect(await staying).toMatchObject({ seq: 2 });
     });
 
     it('may be left in the middle, and others go on', async () => {

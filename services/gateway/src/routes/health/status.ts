@@ -32,7 +32,7 @@ async function tryInference(gateway: GatewayContext, call: Call) {
       metadata: { purpose: 'health' },
     };
     const accepted = acceptRequest(request, call, gateway, { priority: 'interactive', onDisconnect: 'continue' });
-    const { record } = await acceptJob(gateway, accepted, id);
+    const { record } = await acceptJob(gateway, accepted, id, 'end');
     const outcome = await awaitOutcome(gateway, record, AbortSignal.timeout(config.healthTimeoutMs));
     if (!outcome) return report('deadline_exceeded');
     return report(outcomeError(outcome)?.code ?? null);
