@@ -1,14 +1,12 @@
 /**
  * Rows of floats as integers, in groups of four rows (the last group holds what is left). For 8-bit weights 12 bits, round(x / s) with
- * s = max|x| / 2047: [group][depth / 4][rows of the group][4] i16. For 4-bit weights 8 bits, s = max|x| / 127: [group][depth / 32], each
+ * s = max|x| / 2047: [group][depth / 4][rows of the group][4] i16, each four as the tiles want
+ * them (`arranged`). For 4-bit weights 8 bits, s = max|x| / 127: [group][depth / 32], each
  * [8][rows of the group][4] i8 and then, per row, what the weights' offset of 8 adds to the sums, as two i16.
  * Included inside the namespace of an instruction set.
  */
 constexpr float kLimit12 = 2047;
 constexpr float kLimit8 = 127;
-constexpr int kGroupQuads = kGroupDepth / 4;
-/** Bytes of one row's share of a group of 32 inputs. */
-constexpr int kGroupRowBytes = kGroupDepth + 4;
 
 INLINE int32_t row_bytes(WeightKind kind, int32_t padded_depth) {
   return kind == WeightKind::int8 ? padded_depth * 2 : padded_depth / kGroupDepth * kGroupRowBytes;
@@ -46,13 +44,15 @@ INLINE float quantize_row_12(const float* x, int32_t depth, int16_t* to, int32_t
   const int32_t stride = group * 4;
   int32_t i = 0;
   for (; i + 8 <= depth; i += 8, to += 2 * stride) {
-    typedef int16_t s8 __attribute__((vector_size(16)));
-    const s8 halves = __builtin_convertvector(to_integers(nearest(load<f8>(x + i) * inverse)), s8);
-    __builtin_memcpy(to, &halves, 8);
-    __builtin_memcpy(to + stride, (const char*)&halves + 8, 8);
+    const s8 quads = arranged(to_shorts(nearest(load<f8>(x + i) * inverse)));
+    __builtin_memcpy(to, &quads, 8);
+    __builtin_memcpy(to + stride, (const char*)&quads + 8, 8);
   }
   for (; i < depth; i += 4, to += stride) {
-    for (int32_t k = 0; k < 4; k++) to[k] = i + k < depth ? (int16_t)rounded(x[i + k], inverse) : 0;
+    s8 quad = {};
+    for (int32_t k = 0; k < 4 && i + k < depth; k++) quad[k] = (int16_t)rounded(x[i + k], inverse);
+    quad = arranged(quad);
+    __builtin_memcpy(to, &quad, 8);
   }
   return largest / kLimit12;
 }
@@ -64,9 +64,8 @@ INLINE float quantize_row_8(const float* x, int32_t depth, int32_t padded_depth,
   for (int32_t start = 0; start < padded_depth; start += kGroupDepth, to += group * kGroupRowBytes) {
     int8_t bytes[kGroupDepth];
     if (start + kGroupDepth <= depth) {
-      typedef int8_t b8 __attribute__((vector_size(8)));
       for (int32_t k = 0; k < kGroupDepth; k += 8) {
-        store(bytes + k, __builtin_convertvector(to_integers(nearest(load<f8>(x + start + k) * inverse)), b8));
+        store(bytes + k, to_bytes(nearest(load<f8>(x + start + k) * inverse)));
       }
     } else {
       for (int32_t k = 0; k < kGroupDepth; k++) bytes[k] = start + k < depth ? (int8_t)rounded(x[start + k], inverse) : 0;
@@ -82,6 +81,9 @@ INLINE float quantize_row_8(const float* x, int32_t depth, int32_t padded_depth,
   }
   return largest / kLimit8;
 }
+
+/** A row's two 16-bit corrections as one number. */
+INLINE int32_t correction_at(const uint8_t* corrections) { return load<int16_t>(corrections) + load<int16_t>(corrections + 2); }
 
 /** Row `row` of `rows` for a product with `matrix`. */
 INLINE void quantize_row(const Step& step, const float* x, const Matrix& matrix, int32_t rows, int32_t row) {

@@ -10,11 +10,15 @@ constexpr float kWeightLimit = 32767;
 
 INLINE int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }
 
-/** The query as integers, zero beyond the head's width; returns its scale. */
+/** The query as integers, arranged for the tiles, zero beyond the head's width; returns its scale. */
 INLINE float quantize_query(const float* q, int32_t width, int32_t stride, int16_t* to) {
   const float largest = largest_magnitude(q, width);
   const float inverse = inverse_scale(largest, kLimit12);
-  for (int32_t i = 0; i < stride; i++) to[i] = i < width ? (int16_t)rounded(q[i], inverse) : 0;
+  for (int32_t i = 0; i < stride; i += 8) {
+    s8 quads = {};
+    for (int32_t k = 0; k < 8 && i + k < width; k++) quads[k] = (int16_t)rounded(q[i + k], inverse);
+    store(to + i, arranged(quads));
+  }
   return largest / kLimit12;
 }
 
@@ -24,7 +28,7 @@ INLINE void score_keys(const int16_t* q, const int8_t* keys, const float* key_sc
   for (; count > 0; count -= kPanel, keys += (size_t)stride * kPanel, key_scales += kPanel, scores += kPanel) {
     i8 sums;
     tile_int8<1>(q, keys, stride / 4, &sums);
-    store(scores, __builtin_convertvector(sums, f8) * (load<f8>(key_scales) * query_scale));
+    store(scores, to_floats(sums) * (load<f8>(key_scales) * query_scale));
   }
 }
 
@@ -60,9 +64,7 @@ INLINE float scale_weights(float* weights, int32_t count, const float* scales, c
     const int32_t end = least(block_size, count - start);
     for (int32_t i = 0; i < end; i += 8, weights += 8) {
       f8 product = load<f8>(weights) * load<f8>(scale + i);
-      if (end - i < 8) {
-        for (int32_t k = end - i; k < 8; k++) product[k] = 0;
-      }
+      if (end - i < 8) product = first_lanes(product, end - i);
       store(weights, product);
       most = larger(most, product);
     }
@@ -72,16 +74,15 @@ INLINE float scale_weights(float* weights, int32_t count, const float* scales, c
 
 /** [count] floats to i16, in place: the integers take the front half of the room. */
 INLINE void quantize_weights(float* weights, int32_t count, float inverse) {
-  typedef int16_t s8 __attribute__((vector_size(16)));
   auto* to = (int16_t*)weights;
   for (int32_t i = 0; i < count; i += 8) {
-    store(to + i, __builtin_convertvector(to_integers(nearest(load<f8>(weights + i) * inverse)), s8));
+    store(to + i, to_shorts(nearest(load<f8>(weights + i) * inverse)));
   }
 }
 
 INLINE void flush_sums(int32_t* sums, float* out, int32_t stride, float factor) {
   for (int32_t i = 0; i < stride; i += 8) {
-    store(out + i, __builtin_convertvector(load<i8>(sums + i), f8) * factor + load<f8>(out + i));
+    store(out + i, to_floats(load<i8>(sums + i)) * factor + load<f8>(out + i));
     store(sums + i, i8{});
   }
 }

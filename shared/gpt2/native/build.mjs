@@ -1,17 +1,19 @@
 /**
  * `npm run build:native`: compiles the native accelerator with the C++ compiler in CXX, or the first that is found. Optional: without it the product
- * computes in WebAssembly. Needs g++ 12 or clang++ 15, nothing else. Usage: node build.mjs [TARGET]
+ * computes in WebAssembly. Needs g++ 12 or clang++ 15, nothing else. `-- --arch arm64` (or x64) compiles for Linux on another processor, with Debian's
+ * cross compilers or what CXX names. Usage: node build.mjs [--arch x64|arm64] [--out FILE]
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import headers from 'node-api-headers';
 import { sourceHash } from './source-hash.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const target = process.argv[2] ?? join(here, 'build', `inkwell-${process.platform}-${process.arch}.node`);
+const triples = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' };
 
 /** Contraction would fuse a product and a sum into one rounding: other bits than WebAssembly's. */
 const flags = [
@@ -30,16 +32,28 @@ const flags = [
   '-Wno-unknown-warning-option',
 ];
 const instructionFlags = {
-  'kernels-avx2.cpp': ['-mavx2', '-mfma'],
-  'kernels-avx512-vnni.cpp': ['-mavx2', '-mfma', '-mavx512f', '-mavx512bw', '-mavx512vl', '-mavx512dq', '-mavx512vnni'],
+  x64: {
+    'kernels-avx2.cpp': ['-mavx2', '-mfma'],
+    'kernels-avx512-vnni.cpp': [
+      '-mavx2',
+      '-mfma',
+      '-mavx512f',
+      '-mavx512bw',
+      '-mavx512vl',
+      '-mavx512dq',
+      '-mavx512vnni',
+    ],
+  },
+  arm64: { 'kernels-neon-dotprod.cpp': ['-march=armv8.2-a+dotprod'] },
 };
 
-function findCompiler() {
-  const candidates = process.env.CXX ? [process.env.CXX] : ['g++', 'clang++', 'c++'];
+function findCompiler(arch) {
+  const own = arch === process.arch ? ['g++', 'clang++', 'c++'] : [`${triples[arch]}-g++`];
+  const candidates = process.env.CXX ? [process.env.CXX] : own;
   const found = candidates.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
   if (found === undefined) {
     throw new Error(
-      `no C++ compiler (tried ${candidates.join(', ')}): install g++ or clang++, or set CXX. The product works without it.`,
+      `no C++ compiler (tried ${candidates.join(', ')}): install one or set CXX. The product works without it.`,
     );
   }
   return found;
@@ -58,15 +72,19 @@ function run(file, args) {
 async function build() {
   if (process.platform === 'win32')
     throw new Error('the native accelerator is not available for Windows; the product works without it');
-  const compiler = findCompiler();
+  const { values } = parseArgs({ options: { arch: { type: 'string' }, out: { type: 'string' } } });
+  const { arch = process.arch } = values;
+  if (arch !== process.arch && (process.platform !== 'linux' || triples[arch] === undefined))
+    throw new Error(`--arch ${arch}: on Linux one can compile for ${Object.keys(triples).join(' and ')}`);
+  const target = values.out ?? join(here, 'build', `inkwell-${process.platform}-${arch}.node`);
+  const compiler = findCompiler(arch);
   const scratch = mkdtempSync(join(tmpdir(), 'inkwell-native-'));
   try {
     const sources = readdirSync(here).filter((name) => name.endsWith('.cpp'));
     const objects = sources.map((name) => join(scratch, `${name}.o`));
-    const x64 = process.arch === 'x64';
     const compiled = await Promise.allSettled(
       sources.map((name, index) => {
-        const own = x64 ? (instructionFlags[name] ?? []) : [];
+        const own = instructionFlags[arch]?.[name] ?? [];
         const defines = [`-DINKWELL_SOURCE_HASH="${sourceHash()}"`, '-DNAPI_VERSION=8'];
         return run(compiler, [
           ...flags,

@@ -10,7 +10,9 @@ namespace avx512_vnni {
 
 /** How far ahead weights are fetched. */
 constexpr int kPrefetchBytes = 2048;
+#include "vectors.h"
 #include "vector-math.h"
+#include "quads-whole.h"
 #include "activations.h"
 #include "tiles-avx512-vnni.h"
 #include "linear.h"

@@ -6,7 +6,9 @@
 namespace inkwell {
 namespace portable {
 
+#include "vectors.h"
 #include "vector-math.h"
+#include "quads-whole.h"
 #include "activations.h"
 #include "tiles-portable.h"
 #include "linear.h"

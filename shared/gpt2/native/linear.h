@@ -38,13 +38,15 @@ INLINE void finish_tile(const LinearJob& job, const i8* sums, int32_t row, int32
   const f8 bias = load<f8>(matrix.bias + column);
   const int32_t width = matrix.columns - column < kPanel ? matrix.columns - column : kPanel;
   for (int32_t r = 0; r < rows; r++) {
-    const f8 product = (__builtin_convertvector(sums[r], f8) * scale) * job.step->integer_scales[row + r] + bias;
+    const f8 product = (to_floats(sums[r]) * scale) * job.step->integer_scales[row + r] + bias;
     const f8 y = activate(product, job.activation);
     const size_t at = (size_t)(row + r) * matrix.columns + column;
     if (width == kPanel) {
       store(job.out + at, job.residual == nullptr ? y : y + load<f8>(job.residual + at));
     } else {
-      for (int32_t c = 0; c < width; c++) job.out[at + c] = job.residual == nullptr ? y[c] : y[c] + job.residual[at + c];
+      float lanes[kPanel];
+      store(lanes, y);
+      for (int32_t c = 0; c < width; c++) job.out[at + c] = job.residual == nullptr ? lanes[c] : lanes[c] + job.residual[at + c];
     }
   }
 }

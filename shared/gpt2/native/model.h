@@ -12,6 +12,9 @@ enum class WeightKind : int32_t { int8 = 0, w4 = 1 };
 
 /** Inputs that share an integer scale in a 4-bit matrix. */
 constexpr int kGroupDepth = 32;
+constexpr int kGroupQuads = kGroupDepth / 4;
+/** Bytes of one activation row's share of such a group. */
+constexpr int kGroupRowBytes = kGroupDepth + 4;
 /** Columns of a panel. */
 constexpr int kPanel = 8;
 /** Rows of a full tile. */
@@ -105,6 +108,9 @@ extern const Kernels kPortable;
 #if defined(__x86_64__)
 extern const Kernels kAvx2;
 extern const Kernels kAvx512Vnni;
+#elif defined(__aarch64__)
+extern const Kernels kNeon;
+extern const Kernels kNeonDotProduct;
 #endif
 
 /** Bytes of scratch memory a thread needs for block tables `table_width` wide. */

@@ -2,6 +2,11 @@
 
 #include <algorithm>
 
+#if defined(__aarch64__) && !defined(__APPLE__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace inkwell {
 namespace {
 
@@ -81,6 +86,17 @@ size_t place_buffers(uint8_t* start, const Model& model, int32_t threads, Step& 
   return arena.used();
 }
 
+#if defined(__aarch64__)
+/** SDOT, from Armv8.2 on where the processor's maker wanted it; every Mac has it. */
+bool has_dot_product() {
+#if defined(__APPLE__)
+  return true;
+#else
+  return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#endif
+}
+#endif
+
 }  // namespace
 
 std::vector<const Kernels*> usable_kernels() {
@@ -94,6 +110,9 @@ std::vector<const Kernels*> usable_kernels() {
     }
     kernels.push_back(&kAvx2);
   }
+#elif defined(__aarch64__)
+  if (has_dot_product()) kernels.push_back(&kNeonDotProduct);
+  kernels.push_back(&kNeon);
 #endif
   kernels.push_back(&kPortable);
   return kernels;

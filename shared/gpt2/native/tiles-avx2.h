@@ -7,13 +7,6 @@ INLINE i8 fold_pairs(__m256i low, __m256i high) {
 
 INLINE __m256i widen(const int8_t* at) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)at)); }
 
-template <class T, class U>
-INLINE T word_at(const U* at) {
-  T word;
-  __builtin_memcpy(&word, at, sizeof word);
-  return word;
-}
-
 /** Keeps a sum in its register from here on: left alone, the compiler regroups the additions until it runs out of registers. */
 INLINE void settle(__m256i& sum) { asm("" : "+x"(sum)); }
 
@@ -25,7 +18,7 @@ INLINE void tile_int8(const int16_t* x, const int8_t* w, int32_t quads, i8* sums
     _mm_prefetch((const char*)w + kPrefetchBytes, _MM_HINT_T0);
     const __m256i w0 = widen(w), w1 = widen(w + 16);
     each<R>(EACH_BODY {
-      const __m256i inputs = _mm256_set1_epi64x(word_at<int64_t>(x + 4 * r));
+      const __m256i inputs = _mm256_set1_epi64x(load<int64_t>(x + 4 * r));
       low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(w0, inputs));
       high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(w1, inputs));
       settle(low[r]);
@@ -45,18 +38,18 @@ INLINE void tile_w4(const uint8_t* x, const uint8_t* w, const uint8_t* scales, i
     _mm_prefetch((const char*)w + kPrefetchBytes + 64, _MM_HINT_T0);
     // 16-bit sums wrap on the way, but the result fits: |Σ| ≤ 16 · 8 · 127.
     __m256i sum[R];
-    each<R>(EACH_BODY { sum[r] = _mm256_set1_epi32(word_at<int32_t>(x + (kGroupQuads * R + r) * 4)); });
+    each<R>(EACH_BODY { sum[r] = _mm256_set1_epi32(load<int32_t>(x + (kGroupQuads * R + r) * 4)); });
     each<4>([&](auto q) __attribute__((always_inline)) {
       const __m256i both = _mm256_loadu_si256((const __m256i*)(w + q * 4 * kPanel));
       const __m256i low = _mm256_and_si256(both, nibble);
       const __m256i high = _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble);
       each<R>(EACH_BODY {
-        const __m256i inputs = _mm256_set1_epi32(word_at<int32_t>(x + (q * R + r) * 4));
+        const __m256i inputs = _mm256_set1_epi32(load<int32_t>(x + (q * R + r) * 4));
         sum[r] = _mm256_add_epi16(sum[r], _mm256_maddubs_epi16(low, inputs));
         settle(sum[r]);
       });
       each<R>(EACH_BODY {
-        const __m256i inputs = _mm256_set1_epi32(word_at<int32_t>(x + ((q + 4) * R + r) * 4));
+        const __m256i inputs = _mm256_set1_epi32(load<int32_t>(x + ((q + 4) * R + r) * 4));
         sum[r] = _mm256_add_epi16(sum[r], _mm256_maddubs_epi16(high, inputs));
         settle(sum[r]);
       });
@@ -77,7 +70,7 @@ INLINE void add_values_of(const int16_t* weights, const int8_t* values, int32_t 
   __m256i total[N];
   each<N>(EACH_BODY { total[r] = _mm256_loadu_si256((const __m256i*)(sums + 8 * r)); });
   for (; pairs > 0; pairs--, weights += 2, values += 2 * stride) {
-    const __m256i weight = _mm256_set1_epi32(word_at<int32_t>(weights));
+    const __m256i weight = _mm256_set1_epi32(load<int32_t>(weights));
     each<N>(EACH_BODY {
       total[r] = _mm256_add_epi32(total[r], _mm256_madd_epi16(widen(values + 16 * r), weight));
       settle(total[r]);

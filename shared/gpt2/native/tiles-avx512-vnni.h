@@ -3,13 +3,6 @@
  * tile keeps several sums per row and adds them at its end, which is exact in any order.
  */
 
-template <class T, class U>
-INLINE T word_at(const U* at) {
-  T word;
-  __builtin_memcpy(&word, at, sizeof word);
-  return word;
-}
-
 /** Adds neighbouring pairs: eight columns, two sums each. */
 INLINE i8 fold_pairs(__m512i sums) {
   const __m256i pairs = _mm256_hadd_epi32(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64(sums, 1));
@@ -30,7 +23,7 @@ INLINE void tile_int8(const int16_t* x, const int8_t* w, int32_t quads, i8* sums
     each<kChains>([&](auto chain) __attribute__((always_inline)) {
       const __m512i weights = widen_panel(w + chain * 4 * kPanel);
       each<R>(EACH_BODY {
-        const __m512i inputs = _mm512_set1_epi64(word_at<int64_t>(x + (chain * R + r) * 4));
+        const __m512i inputs = _mm512_set1_epi64(load<int64_t>(x + (chain * R + r) * 4));
         sum[r][chain] = _mm512_dpwssd_epi32(sum[r][chain], weights, inputs);
       });
     });
@@ -38,7 +31,7 @@ INLINE void tile_int8(const int16_t* x, const int8_t* w, int32_t quads, i8* sums
   for (; quads > 0; quads--, w += 4 * kPanel, x += 4 * R) {
     const __m512i weights = widen_panel(w);
     each<R>(EACH_BODY {
-      sum[r][0] = _mm512_dpwssd_epi32(sum[r][0], weights, _mm512_set1_epi64(word_at<int64_t>(x + 4 * r)));
+      sum[r][0] = _mm512_dpwssd_epi32(sum[r][0], weights, _mm512_set1_epi64(load<int64_t>(x + 4 * r)));
     });
   }
   each<R>(EACH_BODY {
@@ -67,13 +60,12 @@ INLINE void tile_w4(const uint8_t* x, const uint8_t* w, const uint8_t* scales, i
         _mm512_and_si512(_mm512_srli_epi16(second, 4), nibble),  // 6 and 7
     };
     each<R>(EACH_BODY {
-      const int32_t corrections = word_at<int32_t>(x + (kGroupQuads * R + r) * 4);
       // Only one half takes the correction, as a 32-bit number.
-      const int32_t correction = (int16_t)corrections + (corrections >> 16);
+      const int32_t correction = correction_at(x + (kGroupQuads * R + r) * 4);
       __m512i sum = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi32(correction), 0);
       each<4>([&](auto q) __attribute__((always_inline)) {
-        const __m256i even = _mm256_set1_epi32(word_at<int32_t>(x + (2 * q * R + r) * 4));
-        const __m256i odd = _mm256_set1_epi32(word_at<int32_t>(x + ((2 * q + 1) * R + r) * 4));
+        const __m256i even = _mm256_set1_epi32(load<int32_t>(x + (2 * q * R + r) * 4));
+        const __m256i odd = _mm256_set1_epi32(load<int32_t>(x + ((2 * q + 1) * R + r) * 4));
         sum = _mm512_dpbusd_epi32(sum, quads[q], _mm512_inserti64x4(_mm512_castsi256_si512(even), odd, 1));
       });
       totals[r] = _mm512_add_epi32(totals[r], _mm512_mullo_epi32(sum, both_scales));
@@ -90,7 +82,7 @@ INLINE void add_values_of(const int16_t* weights, const int8_t* values, int32_t 
   __m512i total[N];
   each<N>(EACH_BODY { total[r] = _mm512_loadu_si512(sums + 16 * r); });
   for (; pairs > 0; pairs--, weights += 2, values += 2 * stride) {
-    const __m512i weight = _mm512_set1_epi32(word_at<int32_t>(weights));
+    const __m512i weight = _mm512_set1_epi32(load<int32_t>(weights));
     each<N>(EACH_BODY { total[r] = _mm512_dpwssd_epi32(total[r], widen_panel(values + 32 * r), weight); });
   }
   each<N>(EACH_BODY { _mm512_storeu_si512(sums + 16 * r, total[r]); });

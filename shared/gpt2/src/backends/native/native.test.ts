@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadModel } from '../../load-model.ts';
 import { writeRandomModel } from '../../random-model.ts';
+import { chunkedLogits } from '../../testing/chunked-logits.ts';
 import { BUILD_TIMEOUT_MS, nativeAddonPath } from '../../testing/native-addon.ts';
 import { PARITY_MODELS } from '../../testing/parity-fixture.ts';
 import { testData } from '../../testing/paths.ts';
-import { promptLogits, stepOf, tableFrom } from '../../testing/run-sequence.ts';
-import type { BackendOptions } from '../create-backend.ts';
+import { stepOf, tableFrom } from '../../testing/run-sequence.ts';
 import { type Addon, loadAddon } from './addon.ts';
 import { isTrusted, trustedInstructions } from './self-test.ts';
 
@@ -30,20 +30,12 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-async function logitsOf(model: string, options: BackendOptions, length = 24): Promise<Buffer> {
-  const { backend, config } = await loadModel(model, { threads: 2, ...options });
-  const ids = Array.from({ length: Math.min(length, config.n_positions) }, (_, i) => (i * 37 + 5) % config.vocab_size);
-  const rows = await promptLogits(backend, ids, { chunk: 7 });
-  await backend.dispose();
-  return Buffer.concat(rows.map((row) => Buffer.from(row.buffer)));
-}
-
 describe('int8', () => {
   it.each(PARITY_MODELS)('%s: every instruction set gives the bits of WebAssembly', async (name) => {
     const model = testData(`parity/${name}`);
-    const expected = await logitsOf(model, { backend: 'wasm', quantization: 'int8' }, 40);
+    const expected = await chunkedLogits(model, { backend: 'wasm', quantization: 'int8' });
     for (const instructions of addon.instructions()) {
-      const actual = await logitsOf(model, { backend: 'native', quantization: 'int8', addonPath, instructions }, 40);
+      const actual = await chunkedLogits(model, { backend: 'native', quantization: 'int8', addonPath, instructions });
       expect(actual.equals(expected), instructions).toBe(true);
     }
   });
@@ -52,26 +44,26 @@ describe('int8', () => {
     const [model, cacheDirectory] = [join(directory, 'model'), join(directory, 'cache')];
     const shape = { n_layer: 2, n_head: 2, n_embd: 24, n_positions: 32, vocab_size: 300 };
     await writeRandomModel(model, shape, { seed: 1 });
-    const expected = await logitsOf(model, { backend: 'wasm', cacheDirectory });
+    const expected = await chunkedLogits(model, { backend: 'wasm', cacheDirectory });
     const seen: string[] = [];
     const onProgress = ({ tensor }: { tensor: string }) => seen.push(tensor);
-    expect((await logitsOf(model, { backend: 'native', addonPath, cacheDirectory, onProgress })).equals(expected)).toBe(
-      true,
-    );
+    expect(
+      (await chunkedLogits(model, { backend: 'native', addonPath, cacheDirectory, onProgress })).equals(expected),
+    ).toBe(true);
     expect(new Set(seen)).toEqual(new Set(['quantised image']));
     expect(await readdir(cacheDirectory)).toHaveLength(1);
-    await logitsOf(model, { backend: 'native', addonPath, quantization: 'w4a8', cacheDirectory });
+    await chunkedLogits(model, { backend: 'native', addonPath, quantization: 'w4a8', cacheDirectory });
     expect(await readdir(cacheDirectory)).toHaveLength(2);
-    expect((await logitsOf(model, { backend: 'wasm', cacheDirectory })).equals(expected)).toBe(true);
+    expect((await chunkedLogits(model, { backend: 'wasm', cacheDirectory })).equals(expected)).toBe(true);
   });
 });
 
 describe('w4a8', () => {
   it.each(PARITY_MODELS)('%s: every instruction set gives the bits of the portable kernels', async (name) => {
     const options = { backend: 'native', quantization: 'w4a8', addonPath } as const;
-    const expected = await logitsOf(testData(`parity/${name}`), { ...options, instructions: 'portable' }, 40);
+    const expected = await chunkedLogits(testData(`parity/${name}`), { ...options, instructions: 'portable' });
     for (const instructions of addon.instructions()) {
-      const actual = await logitsOf(testData(`parity/${name}`), { ...options, instructions }, 40);
+      const actual = await chunkedLogits(testData(`parity/${name}`), { ...options, instructions });
       expect(actual.equals(expected), instructions).toBe(true);
     }
   });
