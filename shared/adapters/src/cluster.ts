@@ -2,7 +2,7 @@
  * The servers of a cluster as its processes share them: whoever opens one opens it under the names that all the others use. What is opened
  * belongs to the caller, who closes it.
  */
-import type { ServiceConfig } from '@inkwell/contracts';
+import { kafkaServers, type ServiceConfig } from '@inkwell/contracts';
 import type { Clock } from '@inkwell/ports';
 import { type KafkaBus, type KafkaLog, openKafkaBus } from './kafka/index.ts';
 import { type MongoStore, openMongoStore } from './mongo/index.ts';
@@ -41,7 +41,7 @@ export function openClusterKafka(
   { deadlineMs }: Waiting = {},
 ): Promise<KafkaBus> {
   return openKafkaBus({
-    brokers: config.KAFKA_BROKERS,
+    ...kafkaServers(config),
     topicPrefix: topicPrefixOf(config.INKWELL_NAMESPACE),
     groupId: `${config.INKWELL_NAMESPACE}-workers`,
     deadlineMs,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readClusterConfig, readEmbeddedConfig, readServiceConfig, renderEnvironmentExample } from './config.ts';
+import { kafkaServers } from './kafka-settings.ts';
 
 describe('configuration', () => {
   it('starts from an empty environment with the documented defaults', () => {
@@ -57,6 +58,32 @@ describe('configuration', () => {
   it('lets the cluster command start without any server named', () => {
     expect(readClusterConfig({}).KAFKA_BROKERS).toBeUndefined();
     expect(() => readClusterConfig({ KAFKA_BROKERS: 'nowhere' })).toThrow(/KAFKA_BROKERS/);
+  });
+
+  it('takes a whole credential of Kafka, and sends no password in the clear', () => {
+    const of = (settings: Record<string, string>) => () =>
+      kafkaServers(
+        readServiceConfig({
+          KAFKA_BROKERS: 'a:9092',
+          REDIS_URL: 'redis://r:6379',
+          MONGO_URL: 'mongodb://m',
+          INKWELL_KEY_SECRET: 'k3y-secret-of-this-test-0123456789',
+          ...settings,
+        }),
+      );
+    const [KAFKA_USERNAME, KAFKA_PASSWORD] = ['inkwell', 'hush-hush'];
+    expect(of({})()).toEqual({ brokers: ['a:9092'], tls: false });
+    expect(of({ KAFKA_USERNAME, KAFKA_PASSWORD, KAFKA_TLS: 'on', KAFKA_SASL_MECHANISM: 'plain' })()).toEqual({
+      brokers: ['a:9092'],
+      tls: true,
+      credentials: { mechanism: 'plain', username: 'inkwell', password: 'hush-hush' },
+    });
+    expect(of({ KAFKA_USERNAME })).toThrow(/KAFKA_PASSWORD: must be set/);
+    expect(of({ KAFKA_PASSWORD })).toThrow(/KAFKA_USERNAME: must be set/);
+    const clear = of({ KAFKA_USERNAME, KAFKA_PASSWORD, KAFKA_SASL_MECHANISM: 'plain' });
+    expect(clear).toThrow(/KAFKA_SASL_MECHANISM: must be scram/);
+    expect(clear).not.toThrow(/hush-hush/);
+    expect(() => readClusterConfig({ KAFKA_TLS: 'on' })).toThrow(/KAFKA_BROKERS: must be set/);
   });
 
   it('keeps .env.example equal to the schema (npm run docs:generate rewrites it)', () => {

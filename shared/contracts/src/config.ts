@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { kafkaProblems, kafkaSettings } from './kafka-settings.ts';
 
 const wholeNumber = (min: number, max: number) =>
   z
@@ -131,6 +132,7 @@ const mayLieInFiles = [
   'INKWELL_TOKEN_SECRET',
   'INKWELL_BOOTSTRAP_KEY',
   'INKWELL_GITHUB_CLIENT_SECRET',
+  'KAFKA_PASSWORD',
   'REDIS_URL',
   'MONGO_URL',
 ];
@@ -252,17 +254,12 @@ const embeddedEnvironment = z.object({
 
 export type EmbeddedConfig = z.infer<typeof embeddedEnvironment>;
 
-const broker = /^[\w.-]{1,253}:\d{1,5}$/;
 const urlOf = (schemes: string, example: string) =>
   z.string().regex(new RegExp(`^(${schemes})://\\S+$`), { error: `must be a URL like ${example}` });
 
 /** Where a cluster's servers are. Left out, `inkwell cluster` starts servers of its own. */
 const serverSettings = {
-  KAFKA_BROKERS: z
-    .string()
-    .transform((list) => list.split(',').map((one) => one.trim()))
-    .pipe(z.array(z.string().regex(broker, 'must be a list of host:port, separated by commas')).min(1))
-    .describe('Kafka: host:port of some brokers, separated by commas.'),
+  ...kafkaSettings,
   REDIS_URL: urlOf('rediss?', 'redis://host:6379').describe(
     'Redis 7 or newer, with an append-only file and no eviction.',
   ),
@@ -280,27 +277,32 @@ const clusterSettings = {
 const { INKWELL_DATA_DIR: _dataDir, ...sharedSettings } = embeddedEnvironment.shape;
 
 /** One process of a cluster: gateway, worker or recorder. */
-const serviceEnvironment = z.object({
-  ...sharedSettings,
-  ...serverSettings,
-  ...clusterSettings,
-  INKWELL_PROBE_PORT: wholeNumber(0, 65_535)
-    .default(9464)
-    .describe('Port of a worker or recorder for /metrics and /health/readiness; 0 takes any free one.'),
-  INKWELL_KEY_SECRET: secretText.describe(
-    'Secret under which API keys are hashed, the same for all gateways: 32 random characters or more.',
-  ),
-});
+const serviceEnvironment = z
+  .object({
+    ...sharedSettings,
+    ...serverSettings,
+    ...clusterSettings,
+    INKWELL_PROBE_PORT: wholeNumber(0, 65_535)
+      .default(9464)
+      .describe('Port of a worker or recorder for /metrics and /health/readiness; 0 takes any free one.'),
+    INKWELL_KEY_SECRET: secretText.describe(
+      'Secret under which API keys are hashed, the same for all gateways: 32 random characters or more.',
+    ),
+  })
+  .superRefine(kafkaProblems);
 
 export type ServiceConfig = z.infer<typeof serviceEnvironment>;
 
-const clusterEnvironment = z.object({
-  ...embeddedEnvironment.shape,
-  ...clusterSettings,
-  KAFKA_BROKERS: serverSettings.KAFKA_BROKERS.optional(),
-  REDIS_URL: serverSettings.REDIS_URL.optional(),
-  MONGO_URL: serverSettings.MONGO_URL.optional(),
-});
+const clusterEnvironment = z
+  .object({
+    ...embeddedEnvironment.shape,
+    ...clusterSettings,
+    ...kafkaSettings,
+    KAFKA_BROKERS: kafkaSettings.KAFKA_BROKERS.optional(),
+    REDIS_URL: serverSettings.REDIS_URL.optional(),
+    MONGO_URL: serverSettings.MONGO_URL.optional(),
+  })
+  .superRefine(kafkaProblems);
 
 /** Of the command that starts a whole cluster on this machine. */
 export type ClusterConfig = z.infer<typeof clusterEnvironment>;

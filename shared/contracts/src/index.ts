@@ -50,6 +50,7 @@ export type { DeltaEvent, JobEvent, NewJobEvent, QueuedEvent, StartedEvent, Term
 export { isTerminalEvent } from './job-event.ts';
 export type { JobMessage } from './job-message.ts';
 export { jobMessageSchema, toJobMessage } from './job-message.ts';
+export { kafkaServers } from './kafka-settings.ts';
 export type { RoleAllowance } from './role-allowance.ts';
 export { roleAllowances } from './role-allowance.ts';
 export type { Role, Scope } from './scope.ts';

@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
-import type { ClusterConfig } from '@inkwell/contracts';
+import { type ClusterConfig, kafkaServers } from '@inkwell/contracts';
 import { makeApiKey } from '@inkwell/gateway';
 import { freePort } from '../../../../infra/services/running-service.ts';
 import { mostProcesses } from '../args.ts';
@@ -122,7 +122,11 @@ class LocalCluster implements Cluster {
       INKWELL_KEY_SECRET: environment.INKWELL_KEY_SECRET || loadServerSecret(this.dataDir),
     };
     const { KAFKA_BROKERS, INKWELL_NAMESPACE } = config;
-    await migrate(KAFKA_BROKERS ?? [String(this.#urls.kafka)], INKWELL_NAMESPACE);
+    const kafka =
+      KAFKA_BROKERS === undefined
+        ? { brokers: [String(this.#urls.kafka)] }
+        : kafkaServers({ ...config, KAFKA_BROKERS });
+    await migrate(kafka, INKWELL_NAMESPACE);
     onProgress(`starting ${size.gateways} gateway(s), ${size.workers} worker(s) and the recorder …`);
     await Promise.all([
       this.#grow('recorder', 1),

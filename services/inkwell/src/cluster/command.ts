@@ -1,6 +1,6 @@
 /** `inkwell cluster …`: starts a cluster and stays with it, or speaks to one that runs. */
 import { resolve } from 'node:path';
-import { readClusterConfig } from '@inkwell/contracts';
+import { kafkaServers, readClusterConfig } from '@inkwell/contracts';
 import type { Command } from '../args.ts';
 import { migrate } from '../compose-migration.ts';
 import { untilStopAsked } from '../until-stop-asked.ts';
@@ -19,8 +19,9 @@ const write = (line: string): void => {
 export async function runClusterCommand(command: ClusterCommand, environment: NodeJS.ProcessEnv): Promise<void> {
   const config = readClusterConfig(environment);
   if (command.name === 'cluster migrate') {
-    if (config.KAFKA_BROKERS === undefined) throw new Error('KAFKA_BROKERS must be set: where are the topics to be?');
-    await migrate(config.KAFKA_BROKERS, config.INKWELL_NAMESPACE);
+    const { KAFKA_BROKERS, ...settings } = config;
+    if (KAFKA_BROKERS === undefined) throw new Error('KAFKA_BROKERS must be set: where are the topics to be?');
+    await migrate(kafkaServers({ ...settings, KAFKA_BROKERS }), config.INKWELL_NAMESPACE);
     return write(command.json ? '{"migrated":true}' : '  Kafka has all topics.');
   }
   if (command.name === 'cluster') return serveCluster(command, config, environment);

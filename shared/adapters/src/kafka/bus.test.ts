@@ -29,7 +29,7 @@ async function install(): Promise<Installation> {
 }
 
 async function strangeProducer(): Promise<Producer> {
-  const producer = createClient(server.url.split(',')).producer();
+  const producer = createClient({ brokers: server.url.split(',') }).producer();
   await producer.connect();
   cleanups.push(() => producer.disconnect());
   return producer;

@@ -1,6 +1,6 @@
 /** How we talk to Kafka in general: short timeouts, few retries of kafkajs's own (each room repeats what it may), failures as the table's errors. */
 import { InkwellError } from '@inkwell/contracts';
-import { Kafka, logLevel } from 'kafkajs';
+import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
 
 export interface KafkaLog {
   warn(fields: object, message: string): void;
@@ -9,11 +9,28 @@ export interface KafkaLog {
 
 export const silentLog: KafkaLog = { warn: () => {}, error: () => {} };
 
+export interface KafkaServers {
+  /** `host:port` of some brokers. */
+  brokers: readonly string[];
+  /** Whether they are spoken to over TLS; their certificates must lead to an authority Node knows (`NODE_EXTRA_CA_CERTS` adds one). */
+  tls?: boolean;
+  /** Who we are; never logged. */
+  credentials?: KafkaCredentials;
+}
+
+export interface KafkaCredentials {
+  mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  username: string;
+  password: string;
+}
+
 /** @param requestTimeoutMs after this long without an answer a connection may be dead: whoever asked takes a new one */
-export function createClient(brokers: readonly string[], requestTimeoutMs = 5000): Kafka {
+export function createClient({ brokers, tls, credentials }: KafkaServers, requestTimeoutMs = 5000): Kafka {
   return new Kafka({
     clientId: 'inkwell',
     brokers: [...brokers],
+    ssl: tls === true,
+    ...(credentials && { sasl: credentials as SASLOptions, authenticationTimeout: 3000 }),
     connectionTimeout: 1000,
     requestTimeout: requestTimeoutMs,
     retry: { initialRetryTime: 30, maxRetryTime: 500, retries: 3 },

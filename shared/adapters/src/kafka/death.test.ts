@@ -209,7 +209,7 @@ async function untilHandoutsAreCommitted(
   count: number,
 ): Promise<void> {
   const topics = laneTopics(topicNames(topicPrefix));
-  const link = new Link(createClient(brokers), topics);
+  const link = new Link(createClient({ brokers }), topics);
   cleanups.push(() => link.close());
   const places = topics.flatMap((topic) => [0, 1, 2, 3].map((partition) => ({ topic, partition })));
   const handedOut = async () => {

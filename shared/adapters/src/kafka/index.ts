@@ -3,7 +3,7 @@
  * replicas; ADR 8 says what follows from a death at each moment. Nothing outside this folder knows which client library is used.
  */
 import type { Clock, FactLog, JobBus } from '@inkwell/ports';
-import { createClient, type KafkaLog, silentLog } from './client.ts';
+import { createClient, type KafkaLog, type KafkaServers, silentLog } from './client.ts';
 import { KafkaFactLog } from './fact-log.ts';
 import { KafkaJobBus } from './job-bus.ts';
 import { type Lag, lagOf } from './lag.ts';
@@ -12,15 +12,13 @@ import { Session } from './session.ts';
 import { laneTopics, topicNames } from './topics.ts';
 import { listUnreadable, type UnreadableMessage } from './unreadable.ts';
 
-export type { KafkaLog } from './client.ts';
+export type { KafkaCredentials, KafkaLog, KafkaServers } from './client.ts';
 export type { Lag } from './lag.ts';
 export type { MigrateTopicsOptions } from './migrate.ts';
 export { migrateTopics } from './migrate.ts';
 export type { UnreadableMessage } from './unreadable.ts';
 
-export interface KafkaBusOptions {
-  /** `host:port` of some brokers. */
-  brokers: readonly string[];
+export interface KafkaBusOptions extends KafkaServers {
   /** What the names of topics begin with, as for `migrateTopics`. */
   topicPrefix: string;
   /** The group the workers share; projections of facts get `GROUP.facts.NAME`. */
@@ -54,12 +52,12 @@ export interface KafkaBus {
 
 /** Throws an Error worded for the operator when Kafka doesn't answer or its topics aren't as they must be. */
 export async function openKafkaBus(options: KafkaBusOptions): Promise<KafkaBus> {
-  const { brokers, topicPrefix, groupId, clock, log = silentLog, deadlineMs = 5000 } = options;
+  const { topicPrefix, groupId, clock, log = silentLog, deadlineMs = 5000 } = options;
   const { sessionTimeoutMs = 1200, heartbeatMs = 200, readAhead = 5000 } = options;
-  const { lanes, factPartitions } = await checkTopics(brokers, topicPrefix);
+  const { lanes, factPartitions } = await checkTopics(options, topicPrefix);
   const names = topicNames(topicPrefix);
   const timing = { sessionTimeoutMs, heartbeatMs };
-  const session = new Session({ client: createClient(brokers, deadlineMs), names, timing, deadlineMs, log });
+  const session = new Session({ client: createClient(options, deadlineMs), names, timing, deadlineMs, log });
   const factGroupId = (group: string) => `${groupId}.facts.${group}`;
   const jobBus = new KafkaJobBus(session, { groupId, laneCount: lanes, readAhead, clock });
   return {

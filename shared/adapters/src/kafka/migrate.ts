@@ -1,12 +1,11 @@
 /** Creates the topics of an installation, and tells whether they are as they must be. Creating is a step of its own, run before anything starts. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Admin, ITopicConfig } from 'kafkajs';
-import { createClient, reasonOf } from './client.ts';
+import { createClient, type KafkaServers, reasonOf } from './client.ts';
 import { errorType } from './link.ts';
 import { allTopics, laneTopics, topicNames } from './topics.ts';
 
-export interface MigrateTopicsOptions {
-  brokers: readonly string[];
+export interface MigrateTopicsOptions extends KafkaServers {
   /** What every topic's name begins with. */
   topicPrefix: string;
   /** Of the topics of waiting jobs: bounds how many workers can share them (default 12). */
@@ -36,11 +35,11 @@ const settling = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])
  * others than its fellows: more can be added by hand while nothing runs, because a job's key then belongs elsewhere.
  */
 export async function migrateTopics(options: MigrateTopicsOptions): Promise<void> {
-  const admin = createClient(options.brokers).admin();
+  const admin = createClient(options).admin();
   try {
     await admin.connect();
   } catch (error) {
-    throw unreachable(options.brokers, error);
+    throw unreachable(options, error);
   }
   try {
     const { brokers } = await admin.describeCluster();
@@ -73,8 +72,8 @@ export interface TopicShape {
 }
 
 /** Throws an Error worded for the operator unless Kafka answers and all topics are there. */
-export async function checkTopics(brokers: readonly string[], topicPrefix: string): Promise<TopicShape> {
-  const admin = createClient(brokers).admin();
+export async function checkTopics(servers: KafkaServers, topicPrefix: string): Promise<TopicShape> {
+  const admin = createClient(servers).admin();
   try {
     await admin.connect();
     const names = topicNames(topicPrefix);
@@ -86,7 +85,7 @@ export async function checkTopics(brokers: readonly string[], topicPrefix: strin
     const partitions = await partitionCounts(admin, allTopics(names));
     return { lanes: checkLanes(topicPrefix, partitions), factPartitions: partitions.get(names.facts) ?? 1 };
   } catch (error) {
-    throw error instanceof TopicsError ? error : unreachable(brokers, error);
+    throw error instanceof TopicsError ? error : unreachable(servers, error);
   } finally {
     await admin.disconnect().catch(() => {});
   }
@@ -151,6 +150,8 @@ async function partitionCounts(admin: Admin, topics: string[]): Promise<Map<stri
   return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
 }
 
-function unreachable(brokers: readonly string[], error: unknown): Error {
-  return new Error(`Kafka at ${brokers.join(', ')} cannot be used: ${reasonOf(error)}. Check KAFKA_BROKERS.`);
+function unreachable({ brokers, tls }: KafkaServers, error: unknown): Error {
+  const where = `Kafka at ${brokers.join(', ')}${tls ? ' (TLS)' : ''} cannot be used: ${reasonOf(error)}.`;
+  const refused = error instanceof Error && error.name === 'KafkaJSSASLAuthenticationError';
+  return new Error(`${where} Check ${refused ? 'KAFKA_USERNAME and KAFKA_PASSWORD' : 'KAFKA_BROKERS'}.`);
 }
