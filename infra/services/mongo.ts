@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { CertificateFiles } from './certificate.ts';
 import { mavenLibraries } from './maven-libraries.ts';
 import { freePort, type RunningService, startChild } from './running-service.ts';
 
@@ -25,6 +26,8 @@ export interface OwnMongoOptions {
   /** Default: any free one. Give the same again to come back after an end. */
   port?: number;
   ownGroup?: boolean;
+  /** Clients are only let in over TLS; this server knows no passwords. */
+  guard?: CertificateFiles;
 }
 
 /** One that belongs to the caller alone, whatever `MONGO_URL` says: for tests that end it, and for a cluster without a MongoDB. */
@@ -33,16 +36,21 @@ export async function startOwnMongo(options: OwnMongoOptions = {}): Promise<Runn
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'inkwell-mongo-')));
   const port = options.port ?? (await freePort());
   const flags = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xmx256m', '-cp', join(libraries, '*')];
+  const certificate = options.guard ? [options.guard.certificateFile, options.guard.keyFile] : [];
   const child = await startChild({
     command: 'java',
+<<<<<<< HEAD
     args: [...flags, join(home, 'MongoMain.java'), `${port}`, join(directory, 'mongo.mv')],
+=======
+    args: [...flags, join(home, 'MongoMain.java'), `${port}`, join(directory, 'mongo.h2'), ...certificate],
+>>>>>>> 2426e37 (A cluster over servers that ask for TLS and passwords; refused starts say which setting)
     directory,
     ready: /^READY /m,
     readyTimeoutMs: 60_000,
     ownGroup: options.ownGroup,
   });
   return {
-    url: `mongodb://127.0.0.1:${port}`,
+    url: `mongodb://127.0.0.1:${port}${options.guard ? '/?tls=true' : ''}`,
     pid: child.pid,
     ended: child.ended,
     async stop() {

@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CertificateFiles } from './certificate.ts';
 import { ensureProgram } from './ensure-program.ts';
 import { type Child, freePort, type RunningService, startChild } from './running-service.ts';
 
@@ -16,6 +17,8 @@ export interface OwnRedisOptions {
   /** When the append-only file is synced (default everysec, as in the compose file). */
   appendFsync?: 'always' | 'everysec';
   ownGroup?: boolean;
+  /** Clients are only let in over TLS and by password. */
+  guard?: CertificateFiles & { username: string; password: string };
 }
 
 /** The Redis at `REDIS_URL` if that is set, else one of our own. Share it: use key prefixes nobody else uses. */
@@ -31,6 +34,7 @@ export async function startOwnRedis({
   port,
   appendFsync,
   ownGroup,
+  guard,
 }: OwnRedisOptions = {}): Promise<RunningService> {
   await ensureProgram({
     name: 'redis-server',
@@ -42,23 +46,34 @@ export async function startOwnRedis({
   const listenPort = port ?? (await freePort());
   const settings = {
     bind: '127.0.0.1',
-    port: `${listenPort}`,
+    ...(guard ? { port: '0', 'tls-port': `${listenPort}` } : { port: `${listenPort}` }),
     dir: home,
     save: '',
     appendonly: 'yes',
     appendfsync: appendFsync ?? 'everysec',
     'maxmemory-policy': 'noeviction',
+    ...(guard && {
+      'tls-cert-file': guard.certificateFile,
+      'tls-key-file': guard.keyFile,
+      'tls-auth-clients': 'no',
+      user: `${guard.username} on >${guard.password} ~* &* +@all`,
+    }),
   };
   const child: Child = await startChild({
     command: 'redis-server',
-    args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+    args: Object.entries(settings).flatMap(([name, value]) => [
+      `--${name}`,
+      ...(name === 'user' ? value.split(' ') : [value]),
+    ]),
     directory: home,
     ready: /Ready to accept connections/,
     readyTimeoutMs: 20_000,
     ownGroup,
   });
   return {
-    url: `redis://127.0.0.1:${listenPort}`,
+    url: guard
+      ? `rediss://${guard.username}:${guard.password}@127.0.0.1:${listenPort}`
+      : `redis://127.0.0.1:${listenPort}`,
     pid: child.pid,
     ended: child.ended,
     async stop() {

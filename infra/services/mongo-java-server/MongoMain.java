@@ -13,9 +13,17 @@ import de.bwaldvogel.mongo.wire.bson.BsonDecoder;
 import de.bwaldvogel.mongo.wire.bson.BsonEncoder;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.KeyFactory;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import org.h2.mvstore.MVMap;
@@ -23,7 +31,7 @@ import org.h2.mvstore.MVStore;
 import org.h2.mvstore.WriteBuffer;
 import org.h2.mvstore.type.BasicDataType;
 
-/** Speaks MongoDB's wire protocol over an H2 file. Arguments: port, file. Prints a line that begins with READY when it answers. */
+/** Speaks MongoDB's wire protocol over an H2 file. Arguments: port, file, and for TLS the PEM files of a certificate and its key (PKCS #8, elliptic curve). Prints a line that begins with READY when it answers. */
 public class MongoMain {
   /** What the oldest server is called that current drivers talk to; the newest this library names itself is older. */
   private static final MongoVersion VERSION = new MongoVersion() {
@@ -42,10 +50,21 @@ public class MongoMain {
     H2Backend backend = new BsonBackend(MVStore.open(args[1]));
     backend.version(VERSION);
     MongoServer server = new MongoServer(backend);
+    if (args.length > 2) guard(server, args[2], args[3]);
     Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
     server.bind("127.0.0.1", Integer.parseInt(args[0]));
     System.out.println("READY " + server.getLocalAddress());
     Thread.currentThread().join();
+  }
+
+  private static void guard(MongoServer server, String certificateFile, String keyFile) throws Exception {
+    byte[] key = Base64.getMimeDecoder().decode(Files.readString(Path.of(keyFile)).replaceAll("-----.*-----", ""));
+    try (InputStream certificate = Files.newInputStream(Path.of(certificateFile))) {
+      server.enableSsl(
+          KeyFactory.getInstance("EC").generatePrivate(new PKCS8EncodedKeySpec(key)),
+          null,
+          (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(certificate));
+    }
   }
 }
 

@@ -151,7 +151,11 @@ async function partitionCounts(admin: Admin, topics: string[]): Promise<Map<stri
 }
 
 function unreachable({ brokers, tls }: KafkaServers, error: unknown): Error {
-  const where = `Kafka at ${brokers.join(', ')}${tls ? ' (TLS)' : ''} cannot be used: ${reasonOf(error)}.`;
+  const reason = reasonOf(error);
   const refused = error instanceof Error && error.name === 'KafkaJSSASLAuthenticationError';
-  return new Error(`${where} Check ${refused ? 'KAFKA_USERNAME and KAFKA_PASSWORD' : 'KAFKA_BROKERS'}.`);
+  const check = refused ? 'KAFKA_USERNAME and KAFKA_PASSWORD' : 'KAFKA_BROKERS and KAFKA_TLS';
+  const trust = /certificate/i.test(reason) ? ', and name the authority in NODE_EXTRA_CA_CERTS' : '';
+  return new Error(
+    `Kafka at ${brokers.join(', ')}${tls ? ' (TLS)' : ''} cannot be used: ${reason}. Check ${check}${trust}.`,
+  );
 }
