@@ -39,11 +39,7 @@ export async function startOwnMongo(options: OwnMongoOptions = {}): Promise<Runn
   const certificate = options.guard ? [options.guard.certificateFile, options.guard.keyFile] : [];
   const child = await startChild({
     command: 'java',
-<<<<<<< HEAD
-    args: [...flags, join(home, 'MongoMain.java'), `${port}`, join(directory, 'mongo.mv')],
-=======
-    args: [...flags, join(home, 'MongoMain.java'), `${port}`, join(directory, 'mongo.h2'), ...certificate],
->>>>>>> 2426e37 (A cluster over servers that ask for TLS and passwords; refused starts say which setting)
+    args: [...flags, join(home, 'MongoMain.java'), `${port}`, join(directory, 'mongo.mv'), ...certificate],
     directory,
     ready: /^READY /m,
     readyTimeoutMs: 60_000,
