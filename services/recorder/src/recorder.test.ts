@@ -28,12 +28,11 @@ afterEach(async () => {
 });
 
 function recorder(over: Partial<RecorderOptions> = {}): Recorder {
-  const { factLog, auditLog, usageLedger, jobHistory, webhookQueue } = store;
+  const { factLog, auditLog, jobHistory, webhookQueue } = store;
   const log = createLog({ level: 'silent', name: 'test' });
   return createRecorder({
     factLog,
     auditLog,
-    usageLedger,
     jobHistory,
     webhookQueue,
     log,
@@ -143,10 +142,9 @@ describe('the recorder', () => {
           };
         },
       });
-    const { auditLog, usageLedger, jobHistory } = store;
+    const { auditLog, jobHistory } = store;
     const one = recorder({
       auditLog: whileUp(auditLog),
-      usageLedger: whileUp(usageLedger),
       jobHistory: whileUp(jobHistory),
     });
     await one.start();
@@ -160,7 +158,7 @@ describe('the recorder', () => {
     await one.stop(1000);
   });
 
-  it.each(['auditLog', 'usageLedger', 'jobHistory'] as const)(
+  it.each(['auditLog', 'jobHistory'] as const)(
     'is exact when it dies after its write to %s was done and before it heard so',
     async (name) => {
       const port = store[name] as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>;

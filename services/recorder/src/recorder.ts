@@ -1,18 +1,17 @@
 /**
- * The recorder: takes facts from the log and projects them into the audit log, usage, history and the queue of webhooks. Guarantees that a fact is settled only when
+ * The recorder: takes facts from the log and projects them into the audit log, the history of jobs (which usage is a view of) and the queue of webhooks. Guarantees that a fact is settled only when
  * every projection has it, and that one delivered again changes nothing, since each projection knows facts by their ids. A store that is
  * down makes it wait and try again, however long; nothing is passed by because of it.
  */
 import type { Fact } from '@inkwell/contracts';
 import type { Logger, Metrics } from '@inkwell/observability';
-import type { AuditLog, Clock, FactLog, JobHistory, UsageLedger, WebhookQueue } from '@inkwell/ports';
+import type { AuditLog, Clock, FactLog, JobHistory, WebhookQueue } from '@inkwell/ports';
 import { type Backoff, retry } from '@inkwell/resilience';
 import { sortFacts } from './sort-facts.ts';
 
 export interface RecorderOptions {
   factLog: FactLog;
   auditLog: AuditLog;
-  usageLedger: UsageLedger;
   jobHistory: JobHistory;
   webhookQueue: WebhookQueue;
   /** Told when webhooks are there to be sent; without it they are found by looking. */
@@ -82,15 +81,14 @@ class FactRecorder implements Recorder {
   }
 
   async #projectBatch(facts: readonly Fact[]): Promise<void> {
-    const { auditLog, usageLedger, jobHistory, webhookQueue, onWebhooks, clock, log, metrics } = this.#options;
-    const { audit, usage, ended, webhooks, unreadable } = sortFacts(facts, clock.now());
+    const { auditLog, jobHistory, webhookQueue, onWebhooks, clock, log, metrics } = this.#options;
+    const { audit, ended, webhooks, unreadable } = sortFacts(facts, clock.now());
     for (const { id, kind } of unreadable) {
       metrics.factsUnreadable.inc({ kind });
       log.error({ fact: id, kind }, 'a fact fits no schema and is passed by');
     }
     await Promise.all([
       this.#write('audit', audit.length, () => auditLog.append(audit)),
-      this.#write('usage', usage.length, () => usageLedger.add(usage)),
       this.#write('history', ended.length, () => jobHistory.record(ended)),
       this.#write('webhooks', webhooks.length, () => webhookQueue.add(webhooks)),
     ]);

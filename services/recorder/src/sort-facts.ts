@@ -7,19 +7,14 @@ import {
   type JobEnded,
   readFact,
 } from '@inkwell/contracts';
-import type { NewWebhook, UsageEntry } from '@inkwell/ports';
+import type { NewWebhook } from '@inkwell/ports';
 import { webhookOf } from './webhooks/webhook-message.ts';
 
 export interface SortedFacts {
   audit: AuditRecord[];
-  usage: UsageEntry[];
   ended: JobEnded[];
   webhooks: NewWebhook[];
   unreadable: Fact[];
-}
-
-function toUsage(factId: string, { finishedAt, tenant, keyId, userId, model, usage }: JobEnded): UsageEntry {
-  return { factId, at: finishedAt, tenant, keyId, userId, model, ...usage };
 }
 
 /** The event of the job's creation as well: should its gateway have died before it was told, it is not missing then. */
@@ -30,7 +25,7 @@ function creationOf(ended: JobEnded): AuditRecord {
 
 /** @param now when they are seen, Unix milliseconds */
 export function sortFacts(facts: readonly Fact[], now: number): SortedFacts {
-  const sorted: SortedFacts = { audit: [], usage: [], ended: [], webhooks: [], unreadable: [] };
+  const sorted: SortedFacts = { audit: [], ended: [], webhooks: [], unreadable: [] };
   for (const fact of facts) {
     const read = readFact(fact);
     // Kinds of a newer version are for newer recorders.
@@ -43,7 +38,6 @@ export function sortFacts(facts: readonly Fact[], now: number): SortedFacts {
       sorted.ended.push(ended);
       const webhook = webhookOf(read.body, now);
       if (webhook) sorted.webhooks.push(webhook);
-      sorted.usage.push(toUsage(read.id, read.body));
       sorted.audit.push(creationOf(read.body));
     }
   }

@@ -17,7 +17,7 @@ export type { Limit, LimitUse, LimitWindow, RateLimiter, TakeRequest, TakeResult
 export type { ResultStream } from './result-stream.ts';
 export type { RevocationStore } from './revocation-store.ts';
 export type { RotationResult, SessionRotation, SessionStore } from './session-store.ts';
-export type { BucketSize, UsageEntry, UsageGroup, UsageLedger, UsageQuery, UsageSum } from './usage-ledger.ts';
+export type { BucketSize, UsageGroup, UsageLedger, UsageQuery, UsageSum } from './usage-ledger.ts';
 export { bucketMs, usageGroups } from './usage-ledger.ts';
 export type { UserConflict, UserStore } from './user-store.ts';
 export type { AuditVerification } from './verify-audit-log.ts';

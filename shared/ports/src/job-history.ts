@@ -1,6 +1,6 @@
 /**
  * Ended jobs, kept after the hot store has forgotten them: how each ended and what it used, without its text. Promises: a job is there once,
- * however often it is recorded; what `record` answered is durable.
+ * however often it is recorded; what `record` answered is durable, and counted by `UsageLedger`.
  */
 import type { JobEnded, JobKey, TerminalState } from '@inkwell/contracts';
 

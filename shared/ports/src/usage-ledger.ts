@@ -1,20 +1,8 @@
 /**
- * What was used: requests and tokens, summed in time buckets. Promises: an entry counts once, however often and by however many recorders it
- * is handed in, and wholly or not at all; what `add` answered is durable and in every later sum. Buckets are hours and days of UTC.
+ * What was used: requests and tokens of ended jobs, summed in time buckets by when they ended. It is a view of `JobHistory`: a job counts once and
+ * wholly, however often and by however many recorders it is recorded, and what `record` answered is in every later sum. Buckets are hours and
+ * days of UTC.
  */
-export interface UsageEntry {
-  /** Counts once per id. */
-  factId: string;
-  /** Unix milliseconds; decides the bucket. */
-  at: number;
-  tenant: string;
-  keyId: string | null;
-  userId: string | null;
-  model: string;
-  promptTokens: number;
-  completionTokens: number;
-}
-
 export const usageGroups = ['tenant', 'key', 'user', 'model'] as const;
 export type UsageGroup = (typeof usageGroups)[number];
 
@@ -48,7 +36,6 @@ export interface UsageSum {
 }
 
 export interface UsageLedger {
-  add(entries: readonly UsageEntry[]): Promise<void>;
   /** By bucket, oldest first, then by the groups' values. Buckets without use have no sum. */
   sum(query: UsageQuery): Promise<UsageSum[]>;
 }

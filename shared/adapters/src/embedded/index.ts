@@ -114,7 +114,7 @@ function assemble(database: Database, clock: Clock, log: StoreLog | undefined): 
     attemptStore: createAttemptStore(database),
     factLog: createFactLog(database, log),
     auditLog: createAuditLog(database),
-    usageLedger: createUsageLedger(database, clock),
+    usageLedger: createUsageLedger(database),
     jobHistory: createJobHistory(database),
     rateLimiter: createRateLimiter(database, clock, log),
     webhookQueue: createWebhookQueue(database),

@@ -7,8 +7,8 @@ const batchSize = 200;
 const storyGraceMs = 10 * 60 * 1000;
 /** How long facts are kept at least, also when every group has passed them. */
 const factsKeptMs = 60 * 60 * 1000;
-/** A fact repeated later than this is counted again; deliveries don't live that long. */
-const countedKeptMs = 7 * 24 * 60 * 60 * 1000;
+/** A fact told again later than this would make its webhook again; deliveries don't live that long. */
+const webhooksKeptMs = 7 * 24 * 60 * 60 * 1000;
 
 /** Removes jobs finished before `beforeMs` (Unix ms) with all that belongs to them; answers how many. */
 export async function prune(database: Database, clock: Clock, beforeMs: number): Promise<number> {
@@ -26,9 +26,9 @@ export async function prune(database: Database, clock: Clock, beforeMs: number):
     database.write('pruneSessions', now),
     database.write('pruneRevocations', now),
     database.write('pruneAttempts', now),
-    database.write('pruneWebhooks', now - countedKeptMs),
+    database.write('pruneWebhooks', now - webhooksKeptMs),
   ]);
-  const facts = { before: now - factsKeptMs, countedBefore: now - countedKeptMs, limit: batchSize };
+  const facts = { before: now - factsKeptMs, limit: batchSize };
   while ((await database.write('pruneFacts', facts)) > 0);
   return removed;
 }

@@ -283,7 +283,10 @@ const webhooks = `
   CREATE INDEX webhooks_ended ON webhooks (ended_at) WHERE ended_at IS NOT NULL;
 `;
 
-const migrations: readonly string[] = [first, heldLeases, identity, facts, tokenBudgets, webhooks];
+/** A job's row in the history says that it was counted. */
+const usageOfHistory = 'DROP TABLE usage_facts';
+
+const migrations: readonly string[] = [first, heldLeases, identity, facts, tokenBudgets, webhooks, usageOfHistory];
 
 /** The version this program writes. */
 export const schemaVersion = migrations.length;

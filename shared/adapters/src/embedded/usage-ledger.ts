@@ -1,5 +1,5 @@
-/** UsageLedger over the embedded database: hours and days are counted as facts come, so a question reads few rows. */
-import type { Clock, UsageGroup, UsageLedger, UsageQuery, UsageSum } from '@inkwell/ports';
+/** UsageLedger over the embedded database: hours and days are counted as jobs are recorded, so a question reads few rows. */
+import type { UsageGroup, UsageLedger, UsageQuery, UsageSum } from '@inkwell/ports';
 import { bucketMs } from '@inkwell/ports';
 import type { Database } from './database.ts';
 
@@ -22,10 +22,8 @@ function statement({ groupBy, tenant }: UsageQuery): string {
     GROUP BY ${grouped} ORDER BY ${grouped} LIMIT ?`;
 }
 
-export function createUsageLedger(database: Database, clock: Clock): UsageLedger {
+export function createUsageLedger(database: Database): UsageLedger {
   return {
-    add: (entries) => database.write('addUsage', { entries, now: clock.now() }),
-
     async sum(query) {
       const size = bucketMs[query.size];
       const range = [size, Math.floor(query.from / size) * size, query.before];

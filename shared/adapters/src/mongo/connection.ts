@@ -5,7 +5,7 @@
  */
 import { InkwellError } from '@inkwell/contracts';
 import mongoose, { type Connection } from 'mongoose';
-import { auditHeadSchema, auditSchema, historySchema, usageEntrySchema, webhookSchema } from './recorder-schema.ts';
+import { auditHeadSchema, auditSchema, historySchema, webhookSchema } from './recorder-schema.ts';
 import { attemptSchema, keySchema, revocationSchema, sessionSchema, usedOnceSchema, userSchema } from './schema.ts';
 
 export interface MongoConnectionOptions {
@@ -44,9 +44,9 @@ export async function connectMongo({ url, database, deadlineMs }: MongoConnectio
       .asPromise();
     const models = modelsOf(connection);
     await models.keys.createIndexes();
-    const { users, sessions, revocations, attempts, usedOnce, audit, usage, history, webhooks } = models;
+    const { users, sessions, revocations, attempts, usedOnce, audit, history, webhooks } = models;
     for (const model of [users, sessions, revocations, attempts, usedOnce]) await model.createIndexes();
-    for (const model of [audit, usage, history, webhooks]) await model.createIndexes();
+    for (const model of [audit, history, webhooks]) await model.createIndexes();
     const open = connection;
     return {
       ...models,
@@ -80,7 +80,6 @@ function modelsOf(connection: Connection) {
     usedOnce: connection.model('UsedOnce', usedOnceSchema),
     audit: connection.model('Audit', auditSchema),
     auditHeads: connection.model('AuditHead', auditHeadSchema),
-    usage: connection.model('Usage', usageEntrySchema),
     history: connection.model('History', historySchema),
     webhooks: connection.model('Webhook', webhookSchema),
   };

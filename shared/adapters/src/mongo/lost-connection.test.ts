@@ -7,7 +7,7 @@ import { openMongoStore } from './index.ts';
 it('says that the database is not available when it dies, within the deadlines, and `shutting_down` once closed', async () => {
   const server = await startOwnMongo();
   try {
-    const store = await openMongoStore({ url: server.url, deadlineMs: 500 });
+    const store = await openMongoStore({ url: server.url, deadlineMs: 3000 });
     expect(await store.keyStore.findByHash('hash')).toBeUndefined();
     await server.kill();
     const unavailable = { code: 'dependency_unavailable', retryAfterSeconds: 5 };

@@ -1,6 +1,6 @@
 /** What the recorder keeps in MongoDB, with its indexes. Unique ids are what makes facts count once; nothing expires by itself. */
 import type { AuditEntry, JobEnded } from '@inkwell/contracts';
-import type { ClaimedWebhook, UsageEntry } from '@inkwell/ports';
+import type { ClaimedWebhook } from '@inkwell/ports';
 import { Schema } from 'mongoose';
 
 export type AuditDocument = Omit<AuditEntry, 'seq' | 'actor' | 'details'> & {
@@ -17,9 +17,6 @@ export interface AuditHeadDocument {
   seq: number;
   hash: string;
 }
-
-/** `_id` is the fact's; `hour` and `day` are the starts of its buckets. */
-export type UsageDocument = Omit<UsageEntry, 'factId'> & { _id: string; hour: number; day: number };
 
 /** `_id` is the job's key. */
 export type HistoryDocument = Omit<JobEnded, 'key'> & { _id: string };
@@ -60,24 +57,6 @@ export const auditHeadSchema = new Schema<AuditHeadDocument>(
   { ...options, collection: 'auditHead' },
 );
 
-export const usageEntrySchema = new Schema<UsageDocument>(
-  {
-    _id: text,
-    at: number,
-    tenant: text,
-    keyId: String,
-    userId: String,
-    model: text,
-    promptTokens: number,
-    completionTokens: number,
-    hour: number,
-    day: number,
-  },
-  { ...options, collection: 'usage' },
-);
-usageEntrySchema.index({ tenant: 1, at: 1 });
-usageEntrySchema.index({ at: 1 });
-
 export const historySchema = new Schema<HistoryDocument>(
   {
     _id: text,
@@ -101,6 +80,7 @@ export const historySchema = new Schema<HistoryDocument>(
   { ...options, collection: 'history' },
 );
 historySchema.index({ tenant: 1, finishedAt: -1, _id: -1 });
+historySchema.index({ finishedAt: 1 });
 
 export const webhookSchema = new Schema<WebhookDocument>(
   {

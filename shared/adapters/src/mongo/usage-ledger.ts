@@ -1,12 +1,8 @@
-/**
- * UsageLedger over MongoDB: one small document per fact, its id the fact's, so that it counts once and wholly whoever hands it in. Sums are made
- * when they are asked for, over an index by time.
- */
+/** UsageLedger over MongoDB: sums of the history of jobs, made when they are asked for, over an index by time. */
 import type { UsageGroup, UsageLedger, UsageQuery, UsageSum } from '@inkwell/ports';
 import { bucketMs } from '@inkwell/ports';
 import type { PipelineStage } from 'mongoose';
 import type { MongoConnection } from './connection.ts';
-import { insertMissing } from './insert-missing.ts';
 
 const fields: Readonly<Record<UsageGroup, string>> = { tenant: 'tenant', key: 'keyId', user: 'userId', model: 'model' };
 
@@ -16,17 +12,18 @@ interface SumDocument extends Omit<UsageSum, 'start' | UsageGroup> {
 
 function pipeline({ tenant, size, from, before, groupBy, limit }: UsageQuery): PipelineStage[] {
   const ms = bucketMs[size];
-  const at = { $gte: Math.floor(from / ms) * ms, $lt: Math.ceil(before / ms) * ms };
+  const finishedAt = { $gte: Math.floor(from / ms) * ms, $lt: Math.ceil(before / ms) * ms };
+  const start = { $subtract: ['$finishedAt', { $mod: ['$finishedAt', ms] }] };
   const groups = Object.fromEntries(groupBy.map((group) => [group, `$${fields[group]}`]));
   const order = Object.fromEntries(['start', ...groupBy].map((name) => [`_id.${name}`, 1 as const]));
   return [
-    { $match: tenant === undefined ? { at } : { tenant, at } },
+    { $match: tenant === undefined ? { finishedAt } : { tenant, finishedAt } },
     {
       $group: {
-        _id: { start: `$${size}`, ...groups },
+        _id: { start, ...groups },
         requests: { $sum: 1 },
-        promptTokens: { $sum: '$promptTokens' },
-        completionTokens: { $sum: '$completionTokens' },
+        promptTokens: { $sum: '$usage.promptTokens' },
+        completionTokens: { $sum: '$usage.completionTokens' },
       },
     },
     { $sort: order },
@@ -34,24 +31,11 @@ function pipeline({ tenant, size, from, before, groupBy, limit }: UsageQuery): P
   ];
 }
 
-export function createUsageLedger({ usage, call }: MongoConnection): UsageLedger {
+export function createUsageLedger({ history, call }: MongoConnection): UsageLedger {
   return {
-    add: (entries) =>
-      call(() =>
-        insertMissing(
-          usage.collection,
-          entries.map(({ factId, ...entry }) => ({
-            _id: factId,
-            ...entry,
-            hour: Math.floor(entry.at / bucketMs.hour) * bucketMs.hour,
-            day: Math.floor(entry.at / bucketMs.day) * bucketMs.day,
-          })),
-        ),
-      ),
-
     sum: (query) =>
       call(async () => {
-        const sums = await usage.aggregate<SumDocument>(pipeline(query));
+        const sums = await history.aggregate<SumDocument>(pipeline(query));
         return sums.map(({ _id: { start, tenant, key, user, model }, requests, promptTokens, completionTokens }) => ({
           start,
           tenant: tenant ?? null,

@@ -19,7 +19,7 @@ export { rateLimiterConformance } from './rate-limiter.ts';
 export { resultStreamConformance } from './result-stream.ts';
 export { resultStreamFollowConformance } from './result-stream-follow.ts';
 export { revocationStoreConformance } from './revocation-store.ts';
-export { fact, message } from './samples.ts';
+export { endedJob, fact, message } from './samples.ts';
 export { sessionStoreConformance } from './session-store.ts';
 export { usageLedgerConformance } from './usage-ledger.ts';
 export { userStoreConformance } from './user-store.ts';

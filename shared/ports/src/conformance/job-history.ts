@@ -1,31 +1,9 @@
 /** What every JobHistory promises. */
-import { type JobEnded, jobKey } from '@inkwell/contracts';
+import { jobKey } from '@inkwell/contracts';
 import { describe, expect, it } from 'vitest';
 import { atOnce, type MakeAdapter, newTenant } from './harness.ts';
+import { endedJob } from './samples.ts';
 import { withAdapter } from './with-adapter.ts';
-
-function ended(tenant: string, id: string, changes: Partial<JobEnded> = {}): JobEnded {
-  return {
-    key: jobKey(tenant, id),
-    tenant,
-    jobId: id,
-    keyId: 'key_1',
-    userId: null,
-    actor: { kind: 'key', id: 'key_1' },
-    ip: '::1',
-    requestId: 'req_1',
-    model: 'tiny',
-    priority: 'batch',
-    state: 'completed',
-    reason: null,
-    usage: { promptTokens: 3, completionTokens: 0 },
-    attempts: 2,
-    createdAt: 1_700_000_000_000.25,
-    startedAt: null,
-    finishedAt: 1_700_000_001_000,
-    ...changes,
-  };
-}
 
 export function jobHistoryConformance(makeAdapter: MakeAdapter<'jobHistory'>): void {
   describe('JobHistory', () => {
@@ -34,8 +12,8 @@ export function jobHistoryConformance(makeAdapter: MakeAdapter<'jobHistory'>): v
 
     it('keeps a job as it was recorded first, every field, however often it is recorded', async () => {
       const tenant = newTenant();
-      const job = ended(tenant, 'a.b$c:ü', { state: 'failed', reason: 'generation_failed', startedAt: 5.5 });
-      const plain = ended(tenant, 'plain', { keyId: null, userId: 'user_1' });
+      const job = endedJob(tenant, 'a.b$c:ü', { state: 'failed', reason: 'generation_failed', startedAt: 5.5 });
+      const plain = endedJob(tenant, 'plain', { keyId: null, userId: 'user_1' });
       await history().record([job, job]);
       await atOnce(5, () => history().record([{ ...job, attempts: 9 }, plain]));
       expect(await history().get(job.key)).toEqual(job);
@@ -46,9 +24,9 @@ export function jobHistoryConformance(makeAdapter: MakeAdapter<'jobHistory'>): v
 
     it('lists newest end first in pages, by state and time, and no other tenant', async () => {
       const tenant = newTenant();
-      const jobs = [10, 30, 20, 30].map((finishedAt, index) => ended(tenant, `job_${index}`, { finishedAt }));
-      const cancelled = ended(tenant, 'job_c', { state: 'cancelled', finishedAt: 25 });
-      await history().record([...jobs, cancelled, ended(newTenant(), 'foreign')]);
+      const jobs = [10, 30, 20, 30].map((finishedAt, index) => endedJob(tenant, `job_${index}`, { finishedAt }));
+      const cancelled = endedJob(tenant, 'job_c', { state: 'cancelled', finishedAt: 25 });
+      await history().record([...jobs, cancelled, endedJob(newTenant(), 'foreign')]);
       const ids = async (page: { limit: number; after?: string }, filter = {}) => {
         const { jobs: found, hasMore } = await history().list({ tenant, ...filter }, page);
         return [found.map(({ jobId }) => jobId), hasMore];

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   type Fact,
+  type JobEnded,
   type JobKey,
   type JobMessage,
   type JobOutcome,
@@ -100,4 +101,27 @@ export function message(tenant: string, id = `job_${randomUUID()}`): JobMessage 
 export function fact(subject: string, changes: Partial<Fact> = {}): Fact {
   const base = { version: 1, id: randomUUID(), kind: 'job.ended', at: 1_700_000_000_000, body: {} } as const;
   return { ...base, subject, ...changes };
+}
+
+export function endedJob(tenant: string, id: string, changes: Partial<JobEnded> = {}): JobEnded {
+  return {
+    key: jobKey(tenant, id),
+    tenant,
+    jobId: id,
+    keyId: 'key_1',
+    userId: null,
+    actor: { kind: 'key', id: 'key_1' },
+    ip: '::1',
+    requestId: 'req_1',
+    model: 'tiny',
+    priority: 'batch',
+    state: 'completed',
+    reason: null,
+    usage: { promptTokens: 3, completionTokens: 0 },
+    attempts: 2,
+    createdAt: 1_700_000_000_000.25,
+    startedAt: null,
+    finishedAt: 1_700_000_001_000,
+    ...changes,
+  };
 }

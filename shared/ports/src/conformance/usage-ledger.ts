@@ -1,38 +1,38 @@
-/** What every UsageLedger promises: each entry counts once, in the right buckets, whoever hands it in. */
+/** What every UsageLedger promises: each recorded job counts once, in the right buckets, whoever records it. */
 import { randomUUID } from 'node:crypto';
+import type { JobEnded } from '@inkwell/contracts';
 import { describe, expect, it } from 'vitest';
-import { bucketMs, type UsageEntry, type UsageQuery } from '../usage-ledger.ts';
+import { bucketMs, type UsageQuery } from '../usage-ledger.ts';
 import { atOnce, type MakeAdapter, newTenant } from './harness.ts';
+import { endedJob } from './samples.ts';
 import { withAdapter } from './with-adapter.ts';
 
 const day = Date.UTC(2024, 4, 6);
 
-function entry(tenant: string, changes: Partial<UsageEntry> = {}): UsageEntry {
-  return {
-    factId: randomUUID(),
-    at: day + 0.5,
-    tenant,
-    keyId: 'key_1',
-    userId: null,
-    model: 'tiny',
-    promptTokens: 3,
-    completionTokens: 5,
-    ...changes,
-  };
+function used(tenant: string, changes: Partial<JobEnded> = {}): JobEnded {
+  const usage = { promptTokens: 3, completionTokens: 5 };
+  return endedJob(tenant, `job_${randomUUID()}`, { finishedAt: day + 0.5, usage, ...changes });
 }
 
-export function usageLedgerConformance(makeAdapter: MakeAdapter<'usageLedger'>): void {
+export function usageLedgerConformance(makeAdapter: MakeAdapter<'usageLedger' | 'jobHistory'>): void {
   describe('UsageLedger', () => {
     const adapter = withAdapter(makeAdapter);
-    const ledger = () => adapter().usageLedger;
+    const record = (jobs: readonly JobEnded[]) => adapter().jobHistory.record(jobs);
     const sum = (query: Partial<UsageQuery>) =>
-      ledger().sum({ size: 'day', from: day, before: day + bucketMs.day, groupBy: [], limit: 1000, ...query });
+      adapter().usageLedger.sum({
+        size: 'day',
+        from: day,
+        before: day + bucketMs.day,
+        groupBy: [],
+        limit: 1000,
+        ...query,
+      });
 
     it('sums requests and tokens by hour and by day, and leaves no bucket half counted', async () => {
       const tenant = newTenant();
       const hours = [0, 0, 1, 23];
-      await ledger().add(hours.map((hour) => entry(tenant, { at: day + hour * bucketMs.hour + 1 })));
-      await ledger().add([entry(tenant, { at: day + bucketMs.day }), entry(tenant, { at: day - 0.5 })]);
+      await record(hours.map((hour) => used(tenant, { finishedAt: day + hour * bucketMs.hour + 1 })));
+      await record([used(tenant, { finishedAt: day + bucketMs.day }), used(tenant, { finishedAt: day - 0.5 })]);
       const none = { tenant: null, key: null, user: null, model: null };
       const sumOf = (start: number, requests: number) => ({
         start,
@@ -51,20 +51,22 @@ export function usageLedgerConformance(makeAdapter: MakeAdapter<'usageLedger'>):
       expect((await sum(around)).map(({ requests }) => requests)).toEqual([1, 4, 1]);
     });
 
-    it('counts an entry once, however often and by however many it is handed in', async () => {
+    it('counts a job once, however often and by however many it is recorded', async () => {
       const tenant = newTenant();
-      const entries = Array.from({ length: 30 }, (_, index) => entry(tenant, { completionTokens: index }));
-      await atOnce(5, (index) => ledger().add(index % 2 === 0 ? entries : entries.toReversed()));
-      await ledger().add([entries[7]!, entries[7]!]);
+      const jobs = Array.from({ length: 30 }, (_, index) =>
+        used(tenant, { usage: { promptTokens: 3, completionTokens: index } }),
+      );
+      await atOnce(5, (index) => record(index % 2 === 0 ? jobs : jobs.toReversed()));
+      await record([jobs[7]!, jobs[7]!]);
       expect(await sum({ tenant })).toMatchObject([{ requests: 30, promptTokens: 90, completionTokens: 435 }]);
     });
 
     it('groups by tenant, key, user and model; what has none is null', async () => {
       const [tenant, other] = [newTenant(), newTenant()].sort();
-      await ledger().add([
-        entry(tenant!, { keyId: 'key_a' }),
-        entry(tenant!, { keyId: null, userId: 'user_1', model: 'big' }),
-        entry(other!, { keyId: 'key_a', model: 'big' }),
+      await record([
+        used(tenant!, { keyId: 'key_a' }),
+        used(tenant!, { keyId: null, userId: 'user_1', model: 'big' }),
+        used(other!, { keyId: 'key_a', model: 'big' }),
       ]);
       const groupBy = ['tenant', 'key', 'user', 'model'] as const;
       const sums = (await sum({ groupBy })).filter((one) => one.tenant === tenant || one.tenant === other);
@@ -83,7 +85,7 @@ export function usageLedgerConformance(makeAdapter: MakeAdapter<'usageLedger'>):
 
     it('answers no more sums than asked for, the oldest', async () => {
       const tenant = newTenant();
-      await ledger().add([5, 3, 4].map((hour) => entry(tenant, { at: day + hour * bucketMs.hour })));
+      await record([5, 3, 4].map((hour) => used(tenant, { finishedAt: day + hour * bucketMs.hour })));
       const starts = (await sum({ tenant, size: 'hour', limit: 2 })).map(({ start }) => start);
       expect(starts).toEqual([day + 3 * bucketMs.hour, day + 4 * bucketMs.hour]);
     });

@@ -1,3 +1,5 @@
+import type { JobEnded } from '@inkwell/contracts';
+import { endedJob } from '@inkwell/ports/conformance';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Rig, startRig } from '../../testing/rig.ts';
 
@@ -8,12 +10,19 @@ let user: string;
 beforeAll(async () => {
   rig = await startRig();
   user = await rig.addKey('bob');
-  const entry = { keyId: 'key_a', userId: null, model: 'small', promptTokens: 2, completionTokens: 3 };
-  await rig.ports.usageLedger.add([
-    { ...entry, factId: '1', tenant: 'bob', at: today * 1000 },
-    { ...entry, factId: '2', tenant: 'bob', at: (today + 1) * 1000, keyId: 'key_b', model: 'large' },
-    { ...entry, factId: '3', tenant: 'bob', at: (today - 1) * 1000, userId: 'user_1' },
-    { ...entry, factId: '4', tenant: 'carol', at: today * 1000 },
+  const of = (tenant: string, finishedAt: number, changes: Partial<JobEnded> = {}): JobEnded =>
+    endedJob(tenant, `job_${finishedAt}`, {
+      finishedAt: finishedAt * 1000,
+      keyId: 'key_a',
+      model: 'small',
+      usage: { promptTokens: 2, completionTokens: 3 },
+      ...changes,
+    });
+  await rig.ports.jobHistory.record([
+    of('bob', today),
+    of('bob', today + 1, { keyId: 'key_b', model: 'large' }),
+    of('bob', today - 1, { userId: 'user_1' }),
+    of('carol', today),
   ]);
 });
 afterAll(() => rig.close());

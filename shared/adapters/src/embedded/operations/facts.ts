@@ -21,26 +21,18 @@ function advanceGroup(connection: Connection, { group, place }: { group: string;
 interface PruneInput {
   /** Facts published before this (Unix ms) go once every group has passed them. */
   before: number;
-  /** Facts whose usage was counted before this are no longer remembered. */
-  countedBefore: number;
-  /** Most rows of each kind. */
+  /** Most rows. */
   limit: number;
 }
 
 /** Answers how many rows went. */
-function pruneFacts(connection: Connection, { before, countedBefore, limit }: PruneInput): number {
-  const facts = connection.run(
+function pruneFacts(connection: Connection, { before, limit }: PruneInput): number {
+  return connection.run(
     `DELETE FROM facts WHERE place IN (
        SELECT place FROM facts WHERE place <= (SELECT coalesce(min(place), 0) FROM fact_groups) AND at < ? ORDER BY place LIMIT ?)`,
     before,
     limit,
   );
-  const remembered = connection.run(
-    'DELETE FROM usage_facts WHERE id IN (SELECT id FROM usage_facts WHERE counted_at < ? LIMIT ?)',
-    countedBefore,
-    limit,
-  );
-  return facts + remembered;
 }
 
 export const factOperations = { publishFact, advanceGroup, pruneFacts };

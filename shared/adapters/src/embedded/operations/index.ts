@@ -14,7 +14,6 @@ import { retentionOperations } from './retention.ts';
 import { revocationOperations } from './revocations.ts';
 import { sessionOperations } from './sessions.ts';
 import { stepOperations } from './steps.ts';
-import { usageOperations } from './usage.ts';
 import { userOperations } from './users.ts';
 import { webhookOperations } from './webhooks.ts';
 
@@ -34,7 +33,6 @@ export const operations = {
   ...retentionOperations,
   ...factOperations,
   ...auditOperations,
-  ...usageOperations,
   ...historyOperations,
   ...webhookOperations,
 };
