@@ -9,7 +9,8 @@ import { closedError } from './connection.ts';
 import { parseEntry } from './entry.ts';
 import { newMark } from './mark.ts';
 import { script } from './script.ts';
-import { leaveStory, looksAtOnce, parseNews, pauseAfterFailureMs, type StoryFeedOptions } from './story-feed.ts';
+import { leaveStory, looksAtOnce, pauseAfterFailureMs, type StoryFeedOptions } from './story-feed.ts';
+import { readNews } from './story-news.ts';
 
 /** How long an end that is expected is listened for while nobody asks for it. */
 const expectedMs = 5_000;
@@ -194,13 +195,14 @@ export class EndFeed {
   }
 
   #hear(message: string): void {
-    const { number, ended, events } = parseNews(message);
-    const entry = this.#byNumber.get(number);
-    if (entry === undefined || !ended) return;
-    const end = events().at(-1);
-    // Too long to be told: it is in the story.
-    if (end === undefined) void this.#lookUntilSeen(entry);
-    else this.#tell(entry, end as TerminalEvent);
+    for (const { number, ended, events } of readNews(message)) {
+      const entry = this.#byNumber.get(number);
+      if (entry === undefined || !ended) continue;
+      const end = events.at(-1);
+      // Too long to be told: it is in the story.
+      if (end === undefined) void this.#lookUntilSeen(entry);
+      else this.#tell(entry, end as TerminalEvent);
+    }
   }
 
   async #lookAgain(): Promise<void> {

@@ -10,7 +10,7 @@ import { createRecord, tenantOf } from './job-store.ts';
 import type { Keyspace } from './keyspace.ts';
 import { newMark } from './mark.ts';
 import { script, serverClock } from './script.ts';
-import { tellFollowers } from './story-feed.ts';
+import { tellFollowers } from './story-news.ts';
 
 const fields = recordFields.map((field) => `'${field}'`).join(', ');
 const over = terminalStates.map((state) => `${state} = true`).join(', ');
@@ -43,7 +43,9 @@ redis.call('ZREM', KEYS[6], key)
 redis.call('ZREM', KEYS[7], key)
 redis.call('ZADD', KEYS[8], createdAt, key)
 redis.call('RPUSH', KEYS[2], entry)
-tellFollowers(KEYS[1], followers, feeds, 2, '0', ARGV, 7)
+local told = newTold(feeds)
+tell(told, KEYS[1], followers, 2, '0', ARGV, 7, 7)
+tellAll(told)
 return {'taken', fence, 1, redis.call('HMGET', KEYS[1], ${fields})}
 `,
   { prelude: `${tellFollowers}local over = {${over}}` },
@@ -70,7 +72,9 @@ redis.call('HINCRBY', KEYS[4], 'ended', 1)
 redis.call('ZADD', KEYS[5], finishedAt, key)
 redis.call('ZREM', KEYS[6], key)
 redis.call('ZADD', KEYS[7], createdAt, key)
-tellFollowers(KEYS[1], followers, feeds, afterSeq + #ARGV - first + 1, '1', ARGV, first)
+local told = newTold(feeds)
+tell(told, KEYS[1], followers, afterSeq + #ARGV - first + 1, '1', ARGV, first, #ARGV)
+tellAll(told)
 return 1
 `,
   { prelude: tellFollowers },

@@ -1,6 +1,6 @@
 /**
- * ResultStream over Redis: one list per job, so that an event's number is its place. One script checks fence, place and end, appends, and
- * tells the processes that follow. Entries carry their append's mark: the same call, sent again after a lost connection, finds itself and
+ * ResultStream over Redis: one list per job, so that an event's number is its place. One script (append-line.ts) checks fence, place and end,
+ * appends, and tells the processes that follow. Entries carry their append's mark: the same call, sent again after a lost connection, finds itself and
  * answers `ok`. Durable to the degree the server's `appendfsync` says. Stories live as long as their job's record; one without a record is
  * forgotten the retention after its last write.
  */
@@ -8,6 +8,7 @@ import { InkwellError, type JobEvent, type JobKey } from '@inkwell/contracts';
 import type { ResultStream } from '@inkwell/ports';
 import { endsStory, numberEvents } from '../append.ts';
 import type { Follower } from '../follower.ts';
+import { AppendLine } from './append-line.ts';
 import type { Channels } from './channels.ts';
 import { closedError, type RedisConnection } from './connection.ts';
 import type { EndFeed } from './end-feed.ts';
@@ -15,33 +16,7 @@ import { parseEntry, toEntry } from './entry.ts';
 import type { FollowedStory } from './followed-story.ts';
 import type { Keyspace } from './keyspace.ts';
 import { newMark } from './mark.ts';
-import { script } from './script.ts';
-import { StoryFeed, tellFollowers } from './story-feed.ts';
-
-/** Answers 1, or 0 when stale. The entries are the arguments from the seventh on. KEYS: job, events. */
-const append = script(
-  `
-local fence, afterSeq, mark, terminal, retention, feeds = unpack(ARGV, 1, 6)
-local length = redis.call('LLEN', KEYS[2])
-local count = #ARGV - 6
-if count > 0 and length > tonumber(afterSeq) then
-  local entry = redis.call('LINDEX', KEYS[2], afterSeq)
-  if entry and string.sub(entry, 1, #mark) == mark then return 1 end
-end
-local newest, ended, state, followers = unpack(redis.call('HMGET', KEYS[1], 'fence', 'ended', 'state', 'followers'))
-if (newest or '0') ~= fence or ended or length ~= tonumber(afterSeq) then return 0 end
-if count == 0 then return 1 end
-for first = 7, #ARGV, 1000 do redis.call('RPUSH', KEYS[2], unpack(ARGV, first, math.min(first + 999, #ARGV))) end
-if terminal == '1' then redis.call('HSET', KEYS[1], 'ended', 1) end
-if not state then
-  redis.call('PEXPIRE', KEYS[1], retention)
-  redis.call('PEXPIRE', KEYS[2], retention)
-end
-tellFollowers(KEYS[1], followers, feeds, afterSeq + count, terminal, ARGV, 7)
-return 1
-`,
-  { prelude: tellFollowers },
-);
+import { StoryFeed } from './story-feed.ts';
 
 export function createResultStream(
   connection: RedisConnection,
@@ -51,15 +26,14 @@ export function createResultStream(
   ends: EndFeed,
 ): ResultStream {
   const feed = new StoryFeed({ connection, channels, keys, retentionMs });
+  const line = new AppendLine(connection, keys.feed(''), retentionMs);
 
   return {
     async append(key, fence, afterSeq, events) {
       const mark = newMark();
       const entries = numberEvents(events, afterSeq).map((event) => toEntry(mark, event));
-      const terminal = endsStory(events) ? 1 : 0;
-      const args = [fence, afterSeq, mark, terminal, retentionMs, keys.feed(''), ...entries];
-      const names = [keys.job(key), keys.events(key)];
-      return (await connection.call((redis) => append.run(redis, names, args))) === 1 ? 'ok' : 'stale';
+      const terminal = endsStory(events);
+      return line.append({ job: keys.job(key), events: keys.events(key), fence, afterSeq, mark, terminal, entries });
     },
 
     async read(key, afterSeq, limit) {

@@ -11,8 +11,9 @@ import type { RedisConnection } from './connection.ts';
 import { parseEntry } from './entry.ts';
 import { FollowedStory } from './followed-story.ts';
 import type { Keyspace } from './keyspace.ts';
-import { markLength, newMark } from './mark.ts';
+import { newMark } from './mark.ts';
 import { script } from './script.ts';
+import { readNews } from './story-news.ts';
 
 /** Events read at a time by a follower that lags. */
 const pageSize = 128;
@@ -37,45 +38,6 @@ local followers = redis.call('HGET', KEYS[1], 'followers')
 local first, last = string.find(followers or '', ARGV[1] .. ' ', 1, true)
 if first then redis.call('HSET', KEYS[1], 'followers', string.sub(followers, 1, first - 1) .. string.sub(followers, last + 1)) end
 `);
-
-/** Longest that followers are told in full, in bytes; beyond it they read for themselves. */
-const mostTold = 65_536;
-
-/**
- * Lua for whoever appends. Processes that don't listen any more are struck off; one that only lost its connection gives its address again.
- * An address whose number begins with 0 is told of nothing but the end.
- * Arguments: the job's hash, its followers, the channels' prefix, the last number, '1' when that is the end, the entries from `first` on.
- */
-export const tellFollowers = `
-local function eventsToTell(entries, first)
-  local events, bytes = {}, 0
-  for index = first, #entries do
-    events[#events + 1] = string.sub(entries[index], ${markLength + 1})
-    bytes = bytes + #entries[index]
-    if bytes > ${mostTold} then return '' end
-  end
-  return '[' .. table.concat(events, ',') .. ']'
-end
-local function tellFollowers(job, followers, prefix, lastSeq, terminal, entries, first)
-  if not followers or followers == '' then return end
-  local head = ' ' .. lastSeq .. ' ' .. terminal .. ' '
-  local deaf, all = false, nil
-  local listening = string.gsub(followers, '([^ .]+)%.(%d+) ', function(process, number)
-    local news
-    if string.byte(number) == 48 then
-      if terminal ~= '1' then return nil end
-      news = eventsToTell(entries, #entries)
-    else
-      all = all or eventsToTell(entries, first)
-      news = all
-    end
-    if redis.call('PUBLISH', prefix .. process, number .. head .. news) > 0 then return nil end
-    deaf = true
-    return ''
-  end)
-  if deaf then redis.call('HSET', job, 'followers', listening) end
-end
-`;
 
 interface Entry {
   key: JobKey;
@@ -173,8 +135,8 @@ export class StoryFeed {
   }
 
   #hear(message: string): void {
-    const { number, lastSeq, ended, events } = parseNews(message);
-    this.#byNumber.get(number)?.story.moved(lastSeq, ended, events());
+    for (const { number, lastSeq, ended, events } of readNews(message))
+      this.#byNumber.get(number)?.story.moved(lastSeq, ended, events);
   }
 
   async #lookAgain(): Promise<void> {
@@ -198,18 +160,4 @@ export class StoryFeed {
 
 function numberOf(address: string): number {
   return Number(address.slice(address.indexOf('.') + 1));
-}
-
-/** What others tell: for which story, how far it is, 1 at its end, and the events as a JSON array, or nothing when they are too large. */
-const newsShape = /^(\d+) (\d+) ([01]) /;
-
-export function parseNews(message: string) {
-  const [head, number, lastSeq, ended] = newsShape.exec(message) ?? [];
-  if (head === undefined) throw new Error('What was told of a story cannot be read.');
-  return {
-    number: Number(number),
-    lastSeq: Number(lastSeq),
-    ended: ended === '1',
-    events: () => (head.length < message.length ? (JSON.parse(message.slice(head.length)) as JobEvent[]) : []),
-  };
 }

@@ -1,0 +1,134 @@
+/** What appends that go to Redis together promise: each is answered for itself, and all who follow hear of theirs. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type JobEvent, type JobKey, jobKey, type NewJobEvent } from '@inkwell/contracts';
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it } from 'vitest';
+import { startOwnRedis } from '../../../../infra/services/redis.ts';
+import { openRedisStore, type RedisStore } from './index.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function open() {
+  const server = await startOwnRedis();
+  cleanups.push(() => server.stop());
+  const redis = new Redis(server.url);
+  cleanups.push(() => redis.quit());
+  const openStore = async () => {
+    const store = await openRedisStore({ url: server.url, retentionMs: 86_400_000 });
+    cleanups.push(() => store.close());
+    return store;
+  };
+  return { redis, store: await openStore(), openStore };
+}
+
+const newKeys = (count: number) => Array.from({ length: count }, () => jobKey('tenant', `job_${randomUUID()}`));
+const delta = (text: string): NewJobEvent => ({
+  type: 'job.delta',
+  at: 1,
+  index: 0,
+  delta: text,
+  tokens: [1],
+  logprobs: null,
+  finishReason: null,
+});
+const completed: NewJobEvent = {
+  type: 'job.completed',
+  at: 2,
+  outcome: { state: 'completed', result: null, error: null, finishedAt: 2 },
+};
+
+async function calls(redis: Redis): Promise<number> {
+  return Number(/cmdstat_fcall:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
+}
+
+async function collect(store: RedisStore, key: JobKey): Promise<JobEvent[]> {
+  const seen: JobEvent[] = [];
+  for await (const event of store.resultStream.follow(key, 0, new AbortController().signal)) seen.push(event);
+  return seen;
+}
+
+describe('appends of one turn', () => {
+  it('are few calls, however many stories they belong to', async () => {
+    const { redis, store } = await open();
+    const keys = newKeys(500);
+    await store.resultStream.append(keys[0]!, 0, 0, [delta('teaches the server')]);
+    const before = await calls(redis);
+    const answers = await Promise.all(
+      keys.map((key, index) => store.resultStream.append(key, 0, index === 0 ? 1 : 0, [delta('a')])),
+    );
+    expect(new Set(answers)).toEqual(new Set(['ok']));
+    expect((await calls(redis)) - before).toBe(4);
+  });
+
+  it('are each written or refused for themselves', async () => {
+    const { redis, store } = await open();
+    const [ended, behind, foreign, twice, good] = newKeys(5) as [JobKey, JobKey, JobKey, JobKey, JobKey];
+    await store.resultStream.append(ended, 0, 0, [delta('a'), completed]);
+    await store.resultStream.append(behind, 0, 0, [delta('a')]);
+    await store.resultStream.append(foreign, 0, 0, [delta('a')]);
+    const name = (await redis.keys(`*${foreign}*:events`))[0]!;
+    await redis.set(name, 'no list');
+    const { append } = store.resultStream;
+    const answers = await Promise.allSettled([
+      append(ended, 0, 2, [delta('more')]),
+      append(behind, 0, 0, [delta('again')]),
+      append(foreign, 0, 1, [delta('b')]),
+      append(twice, 0, 0, [delta('a')]),
+      append(twice, 0, 1, [delta('b'), delta('c')]),
+      append(good, 7, 0, [delta('a fence nobody gave')]),
+      append(good, 0, 0, []),
+      append(good, 0, 0, [delta('a')]),
+    ]);
+    expect(answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : 'failed'))).toEqual([
+      'stale',
+      'stale',
+      'failed',
+      'ok',
+      'ok',
+      'stale',
+      'ok',
+      'ok',
+    ]);
+    const length = async (key: JobKey) => (await store.resultStream.read(key, 0, 10)).length;
+    expect(await Promise.all([ended, behind, twice, good].map(length))).toEqual([2, 1, 3, 1]);
+  });
+
+  it('reach the followers of each story in every process, whatever characters they hold', async () => {
+    const { store, openStore } = await open();
+    const stores = [store, await openStore(), await openStore()];
+    const keys = newKeys(60);
+    const text = 'a\nb\r\u2028\u2029\u0000 1 2 0 []';
+    for (const key of keys) await store.resultStream.append(key, 0, 0, [delta('first')]);
+    const following = stores.flatMap((one) => keys.map((key) => collect(one, key)));
+    for (let seq = 1; seq < 10; seq++)
+      await Promise.all(keys.map((key) => store.resultStream.append(key, 0, seq, [delta(text)])));
+    await Promise.all(keys.map((key) => store.resultStream.append(key, 0, 10, [completed])));
+    for (const seen of await Promise.all(following)) {
+      expect(seen.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+      expect(seen[5]).toMatchObject({ delta: text });
+    }
+  });
+
+  it('strike off a process that is gone, and no other', async () => {
+    const { redis, store, openStore } = await open();
+    const leaving = await openStore();
+    const staying = await openStore();
+    const keys = newKeys(3);
+    for (const key of keys) await store.resultStream.append(key, 0, 0, [delta('first')]);
+    const lost = keys.map((key) => collect(leaving, key).catch(() => 'lost'));
+    const following = keys.map((key) => collect(staying, key));
+    const name = (await redis.keys(`*${keys[0]}*:events`))[0]!.replace(/events$/, 'job');
+    const followers = async () => (await redis.hget(name, 'followers'))?.trim().split(' ') ?? [];
+    while ((await followers()).length < 2) await wait(5);
+    await leaving.close();
+    await Promise.all(lost);
+    await Promise.all(keys.map((key) => store.resultStream.append(key, 0, 1, [delta('second')])));
+    expect(await followers()).toHaveLength(1);
+    await Promise.all(keys.map((key) => store.resultStream.append(key, 0, 2, [completed])));
+    for (const seen of await Promise.all(following)) expect(seen).toHaveLength(3);
+  });
+});

@@ -1,0 +1,93 @@
+/**
+ * What whoever appends tells the processes that follow: for each story how far it is now and what is new, one line each. All that one call
+ * has for a process goes there as one message.
+ */
+import type { JobEvent } from '@inkwell/contracts';
+import { markLength } from './mark.ts';
+
+/** Longest that followers are told in full, in bytes; beyond it they read for themselves. */
+const mostTold = 65_536;
+
+/**
+ * Lua for whoever appends: `tell` what is new of a job, then `tellAll`. Processes that don't listen any more are struck off; one that only
+ * lost its connection gives its address again. An address whose number begins with 0 is told of nothing but the end. Arguments: the prefix of the channels; the job's hash, its followers, the last number, '1' when
+ * that is the end, and where the entries are.
+ */
+export const tellFollowers = `
+local function newTold(prefix)
+  return {prefix = prefix, messages = {}, jobs = {}}
+end
+local function eventsToTell(entries, first, last)
+  local events, bytes = {}, 0
+  for index = first, last do
+    events[#events + 1] = string.sub(entries[index], ${markLength + 1})
+    bytes = bytes + #entries[index]
+    if bytes > ${mostTold} then return '' end
+  end
+  return '[' .. table.concat(events, ',') .. ']'
+end
+local function tell(told, job, followers, lastSeq, terminal, entries, first, last)
+  if not followers or followers == '' then return end
+  local head, all = ' ' .. lastSeq .. ' ' .. terminal .. ' ', nil
+  for process, number in string.gmatch(followers, '([^ .]+)%.(%d+) ') do
+    local news
+    if string.byte(number) ~= 48 then
+      all = all or eventsToTell(entries, first, last)
+      news = all
+    elseif terminal == '1' then
+      news = eventsToTell(entries, last, last)
+    end
+    if news then
+      local lines = told.messages[process]
+      if not lines then
+        lines = {}
+        told.messages[process] = lines
+        told.jobs[process] = {}
+      end
+      lines[#lines + 1] = number .. head .. news
+      table.insert(told.jobs[process], job)
+    end
+  end
+end
+local function strikeOff(job, process)
+  local followers = redis.call('HGET', job, 'followers')
+  if not followers then return end
+  local listening = string.gsub(followers, '([^ .]+)(%.%d+ )', function(one)
+    if one == process then return '' end
+  end)
+  redis.call('HSET', job, 'followers', listening)
+end
+local function tellAll(told)
+  for process, lines in pairs(told.messages) do
+    if redis.call('PUBLISH', told.prefix .. process, table.concat(lines, '\\n')) == 0 then
+      for _, job in ipairs(told.jobs[process]) do strikeOff(job, process) end
+    end
+  end
+end
+`;
+
+export interface StoryNews {
+  /** The number by which the process knows the story. */
+  number: number;
+  lastSeq: number;
+  ended: boolean;
+  /** Empty when they are too large to be told. */
+  events: readonly JobEvent[];
+}
+
+/** Texts may hold separators of lines that JSON leaves as they are and `.` does not match. */
+const shape = /^(\d+) (\d+) ([01]) (.*)$/s;
+
+/** JSON holds no line break, so each line is the news of one story. */
+export function* readNews(message: string): Generator<StoryNews> {
+  for (const line of message.split('\n')) {
+    const [, number, lastSeq, ended, events] = shape.exec(line) ?? [];
+    if (events === undefined) throw new Error('What was told of a story cannot be read.');
+    yield {
+      number: Number(number),
+      lastSeq: Number(lastSeq),
+      ended: ended === '1',
+      events: events === '' ? [] : (JSON.parse(events) as JobEvent[]),
+    };
+  }
+}
