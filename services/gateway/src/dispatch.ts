@@ -1,5 +1,5 @@
 /** From an HTTP request to an operation's handler: authenticate, authorize, limit, read, validate, handle, answer. In that order, for all of them. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { InkwellError } from '@inkwell/contracts';
 import type { RequestHandler, Response } from 'express';
@@ -20,10 +20,12 @@ import { readBody } from './middleware/read-body.ts';
 import type { Operation } from './operation.ts';
 
 const noQuery = z.strictObject({});
+const empty: Readonly<Record<string, never>> = {};
 
 function queryOf(operation: Operation, url: string): unknown {
   // Probes and pages are often called with a cache-busting query; elsewhere an unknown parameter is a mistake worth telling.
-  if (operation.access === 'open' && !operation.query) return {};
+  if (operation.access === 'open' && !operation.query) return empty;
+  if (operation.query === undefined && !url.includes('?')) return empty;
   return validate<unknown>(operation.query ?? noQuery, parseQuery(url));
 }
 
@@ -85,10 +87,10 @@ export function dispatch(operation: Operation, gateway: GatewayContext): Request
         response,
         requestId: response.locals.requestId as string,
         caller,
-        params: operation.params ? validate<unknown>(operation.params, request.params) : {},
+        params: operation.params ? validate<unknown>(operation.params, request.params) : empty,
         query,
         body,
-        requestHash: createHash('sha256').update(identity.join('\n')).digest('hex'),
+        requestHash: hash('sha256', identity.join('\n')),
         gone: gone.signal,
         outliveRevocation,
       },

@@ -17,6 +17,7 @@ import { type GatewayConfig, resolveConfig } from './config.ts';
 import type { GatewayContext, GatewayPorts, ServedModel, WorkerStats } from './context.ts';
 import { Readers } from './delivery/readers.ts';
 import { embeddedDependencies } from './dependency-plans.ts';
+import { messageClassesOf } from './http/message-classes.ts';
 import { PublishedMarks } from './jobs/published-marks.ts';
 import { ResponseCache } from './jobs/response-cache.ts';
 import { createLifecycle } from './lifecycle.ts';
@@ -127,7 +128,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   const app = createApp(context);
   const { requestTimeoutMs } = context.config;
   const server = createServer(
-    { ...serverLimits, requestTimeout: requestTimeoutMs, headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs) },
+    {
+      ...messageClassesOf(app),
+      ...serverLimits,
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
+    },
     app,
   );
   server.maxConnections = context.config.maxConnections;

@@ -1,5 +1,6 @@
 /**
- * A circuit breaker per dependency (Nygard, Release It!, 2nd ed., chapter 5), over opossum. Closed: calls go through, each with a deadline.
+ * A circuit breaker per dependency (Nygard, Release It!, 2nd ed., chapter 5), over opossum. Closed: calls go through, each with a deadline; opossum,
+ * whose way of a call costs more than most calls, is told only how many there were and how each of them failed.
  * Open, after failures in a row or when most calls fail: calls are refused at once. After a rest it is half open: one call is let through,
  * and how it ends decides. With a pulse, a cheap call of our own made again and again, that one is the pulse: an outage is noticed without
  * traffic, its end too, and no client has to try. What is counted as failure, `isOutage` says.
@@ -7,7 +8,7 @@
 import { InkwellError } from '@inkwell/contracts';
 import CircuitBreaker from 'opossum';
 import { currentBudget } from './budget.ts';
-import { DeadlineError, withDeadline } from './deadline.ts';
+import { DeadlineError, Deadlines, withDeadline } from './deadline.ts';
 
 export type BreakerState = 'closed' | 'half_open' | 'open';
 
@@ -75,11 +76,19 @@ export function createBreaker(options: BreakerOptions): Breaker {
 
 type Work = () => Promise<unknown>;
 
+/** A call that took longer than any may. */
+class LateError extends Error {
+  constructor(cause: DeadlineError) {
+    super(cause.message, { cause });
+  }
+}
+
 class OpossumBreaker implements Breaker {
   readonly dependency: string;
   readonly #circuit: CircuitBreaker<[Work], unknown>;
   readonly #options: BreakerOptions & typeof defaults;
   readonly #outages = new Set<() => void>();
+  readonly #deadlines: Deadlines;
   readonly #pulse: NodeJS.Timeout | undefined;
   #failures = 0;
   #lastSuccessAt = performance.now();
@@ -88,6 +97,7 @@ class OpossumBreaker implements Breaker {
     const options = { ...defaults, ...given };
     this.#options = options;
     this.dependency = options.dependency;
+    this.#deadlines = new Deadlines(options.timeoutMs);
     this.#circuit = new CircuitBreaker((work: Work) => work(), {
       ...mostly,
       name: options.dependency,
@@ -97,10 +107,7 @@ class OpossumBreaker implements Breaker {
       rollingPercentilesEnabled: false,
       enableSnapshots: false,
     });
-    this.#circuit.on('success', () => {
-      this.#failures = 0;
-      this.#lastSuccessAt = performance.now();
-    });
+    this.#circuit.on('success', () => this.#succeeded());
     this.#circuit.on('failure', () => {
       this.#failures++;
       if (this.#failures >= options.failuresInARow) this.#circuit.open();
@@ -123,7 +130,7 @@ class OpossumBreaker implements Breaker {
     if (leftMs <= 0) throw this.#refusal(what, 'budget');
     budget?.enter();
     try {
-      const call = this.#circuit.fire(work) as Promise<T>;
+      const call = this.#circuit.closed ? this.#watch(what, work) : (this.#circuit.fire(work) as Promise<T>);
       // A request that has waited enough is no news about the dependency: the circuit goes on listening to the call.
       return await (leftMs >= this.#options.timeoutMs ? call : withDeadline(call, what, leftMs));
     } catch (error) {
@@ -131,6 +138,26 @@ class OpossumBreaker implements Breaker {
     } finally {
       budget?.leave();
     }
+  }
+
+  /** The way of a call while the circuit is closed. */
+  async #watch<T>(what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await this.#deadlines.bound(work, what);
+      this.#circuit.emit('fire', []);
+      this.#succeeded();
+      return answer;
+    } catch (error) {
+      const thrown = error instanceof DeadlineError ? new LateError(error) : error;
+      // The circuit counts it, and opens if it is one too many. Its answer is the error, unless it opened meanwhile.
+      await this.#circuit.fire(() => Promise.reject(thrown)).catch(() => {});
+      throw thrown;
+    }
+  }
+
+  #succeeded(): void {
+    this.#failures = 0;
+    this.#lastSuccessAt = performance.now();
   }
 
   onOutage(graceMs: number, listener: () => void): () => void {
@@ -186,6 +213,7 @@ class OpossumBreaker implements Breaker {
 
 function reasonOf(error: unknown): RefusalReason {
   if (error instanceof DeadlineError) return 'budget';
+  if (error instanceof LateError) return 'late';
   if (!CircuitBreaker.isOurError(error as Error)) return 'failed';
   return (error as NodeJS.ErrnoException).code === 'ETIMEDOUT' ? 'late' : 'open';
 }

@@ -7,6 +7,65 @@ export class DeadlineError extends Error {
   }
 }
 
+interface Wait {
+  readonly dueAt: number;
+  giveUp(): void;
+}
+
+/**
+ * A deadline of one length for many waits at the same time. Who began first is due first, so one timer, set anew when it fires, is enough for
+ * all of them; a timer per wait costs more than the wait.
+ */
+export class Deadlines {
+  readonly timeoutMs: number;
+  /** Oldest first. */
+  readonly #waits = new Set<Wait>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(timeoutMs: number) {
+    this.timeoutMs = timeoutMs;
+  }
+
+  /** Answers what the work answers. @throws DeadlineError after the time, or what `work` throws */
+  bound<T>(work: () => Promise<T>, what: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(new DeadlineError(what, this.timeoutMs));
+      const wait: Wait = { dueAt: performance.now() + this.timeoutMs, giveUp };
+      this.#waits.add(wait);
+      this.#timer ??= this.#set(this.timeoutMs);
+      const leave = <Outcome>(settle: (outcome: Outcome) => void) => {
+        return (outcome: Outcome) => {
+          this.#waits.delete(wait);
+          settle(outcome);
+        };
+      };
+      try {
+        work().then(leave(resolve), leave(reject));
+      } catch (error) {
+        leave(reject)(error);
+      }
+    });
+  }
+
+  /** What is waited for keeps the process alive, the waiting does not. */
+  #set(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#fire(), Math.ceil(ms)).unref();
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    for (const wait of this.#waits) {
+      if (wait.dueAt > now) {
+        this.#timer = this.#set(wait.dueAt - now);
+        return;
+      }
+      this.#waits.delete(wait);
+      wait.giveUp();
+    }
+  }
+}
+
 /** Answers what the work answers. @throws DeadlineError after `timeoutMs` */
 export async function withDeadline<T>(work: Promise<T>, what: string, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

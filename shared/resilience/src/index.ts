@@ -2,7 +2,7 @@
 export type { Breaker, BreakerListener, BreakerOptions, BreakerState, RefusalReason } from './breaker.ts';
 export { createBreaker, isOutage } from './breaker.ts';
 export { Budget, currentBudget, withBudget } from './budget.ts';
-export { DeadlineError, withDeadline } from './deadline.ts';
+export { DeadlineError, Deadlines, withDeadline } from './deadline.ts';
 export type { Backoff, RetryOptions } from './retry.ts';
 export { pauseAfter, retry } from './retry.ts';
 export { runService, type Service } from './run-service.ts';

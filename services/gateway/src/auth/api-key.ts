@@ -2,7 +2,7 @@
  * Making, checking and hashing API keys. A key is `ik_`, 30 random base62 characters (178 bits) and a CRC-32 of what stands before it, so a
  * mistyped key is refused without a look-up. Only the keyed hash of a key is ever kept.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -46,9 +46,20 @@ export function isPlausibleApiKey(key: string): boolean {
   return chosenFormat.test(key);
 }
 
+/** Made ready once: every request hashes a key under the same secret. */
+let prepared: { secret: string | Uint8Array; key: KeyObject } | undefined;
+
+function preparedSecret(secret: string | Uint8Array): KeyObject {
+  if (prepared?.secret !== secret) {
+    const bytes = typeof secret === 'string' ? Buffer.from(secret) : secret;
+    prepared = { secret, key: createSecretKey(bytes) };
+  }
+  return prepared.key;
+}
+
 /** HMAC-SHA-256 (hex) of the key under the server's secret. */
 export function hashApiKey(serverSecret: string | Uint8Array, key: string): string {
-  return createHmac('sha256', serverSecret).update(key).digest('hex');
+  return createHmac('sha256', preparedSecret(serverSecret)).update(key).digest('hex');
 }
 
 /** Compares two hex hashes in constant time. */

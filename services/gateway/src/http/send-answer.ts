@@ -1,10 +1,12 @@
 /** Writes a whole answer at once. */
 import type { ServerResponse } from 'node:http';
+import { compress, worthwhileBytes } from '../middleware/compress.ts';
 import type { Answer } from '../operation.ts';
 
 export function sendAnswer(response: ServerResponse, answer: Answer): void {
   if (response.headersSent || response.destroyed) return;
   const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
+  if (body.length >= worthwhileBytes) compress(response);
   response.writeHead(answer.status, {
     ...answer.headers,
     ...(answer.cookies ? { 'set-cookie': [...answer.cookies] } : {}),

@@ -13,6 +13,26 @@ function refuse(path: readonly (string | number)[], problem: string): never {
   throw new InkwellError('invalid_parameter', { param, message: `${param}: ${problem}` });
 }
 
+/** Where the string ends that begins there. */
+function endOfString(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); ; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(at - 1 - backslashes) === 0x5c) backslashes++;
+    if (backslashes % 2 === 0) return at;
+  }
+}
+
+/** Members of all objects as they are written: the colons outside of strings. The text must be valid JSON. */
+function writtenMembers(text: string): number {
+  let members = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) at = endOfString(text, at);
+    else if (code === 0x3a) members++;
+  }
+  return members;
+}
+
 /** Strings, or single structural characters, of a text known to be JSON. */
 const jsonToken = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]/g;
 
@@ -39,29 +59,48 @@ function refuseDuplicateKeys(text: string): void {
   }
 }
 
+interface Walked {
+  /** Values that may still come. */
+  values: number;
+  /** Members of objects met. */
+  members: number;
+}
+
 /** Walks the parsed value; `path` is reused, so it must not be kept. */
-function refuseHarmfulValues(value: unknown, path: (string | number)[], budget: { values: number }): void {
-  if (--budget.values < 0) refuse(path.slice(0, 1), `must hold at most ${maxValues} values`);
+function refuseHarmfulValues(value: unknown, path: (string | number)[], walked: Walked): void {
+  if (--walked.values < 0) refuse(path.slice(0, 1), `must hold at most ${maxValues} values`);
   if (typeof value === 'string' && !value.isWellFormed()) refuse(path, 'holds half of a surrogate pair');
   if (typeof value === 'number' && !Number.isFinite(value)) refuse(path, 'is too large a number');
   if (typeof value !== 'object' || value === null) return;
   if (path.length >= maxDepth) refuse(path.slice(0, 1), `is nested deeper than ${maxDepth} levels`);
-  const entries: [string | number, unknown][] = Array.isArray(value) ? [...value.entries()] : Object.entries(value);
-  if (entries.length > maxEntries) refuse(path, `must hold at most ${maxEntries} entries`);
-  for (const [key, item] of entries) {
+  if (Array.isArray(value)) {
+    if (value.length > maxEntries) refuse(path, `must hold at most ${maxEntries} entries`);
+    for (let index = 0; index < value.length; index++) {
+      path.push(index);
+      refuseHarmfulValues(value[index], path, walked);
+      path.pop();
+    }
+    return;
+  }
+  const keys = Object.keys(value);
+  if (keys.length > maxEntries) refuse(path, `must hold at most ${maxEntries} entries`);
+  walked.members += keys.length;
+  for (const key of keys) {
     path.push(key);
     if (key === '__proto__') throw new InkwellError('unknown_parameter', { param: path.join('.') });
-    if (typeof key === 'string' && !key.isWellFormed()) refuse(path, 'has half of a surrogate pair in its name');
-    refuseHarmfulValues(item, path, budget);
+    if (!key.isWellFormed()) refuse(path, 'has half of a surrogate pair in its name');
+    refuseHarmfulValues((value as Record<string, unknown>)[key], path, walked);
     path.pop();
   }
 }
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws InkwellError `invalid_json`, `invalid_parameter` or `unknown_parameter` */
 export function parseStrictJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch (cause) {
     throw new InkwellError('invalid_json', { param: 'body', message: 'The request body is not valid UTF-8.', cause });
   }
@@ -71,7 +110,9 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
   } catch (cause) {
     throw new InkwellError('invalid_json', { param: 'body', cause });
   }
-  refuseHarmfulValues(value, [], { values: maxValues });
-  refuseDuplicateKeys(text);
+  const walked = { values: maxValues, members: 0 };
+  refuseHarmfulValues(value, [], walked);
+  // Of members with one key, parsing leaves one.
+  if (writtenMembers(text) !== walked.members) refuseDuplicateKeys(text);
   return value;
 }

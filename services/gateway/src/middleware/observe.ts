@@ -1,9 +1,9 @@
 /** One log line and one set of metrics per request, when it is over. Routes are labelled by pattern, so labels stay few. */
-import type { RequestHandler } from 'express';
 import type { GatewayContext } from '../context.ts';
+import type { Gate } from './gate.ts';
 
-export function observe({ log, metrics }: GatewayContext): RequestHandler {
-  return (request, response, next) => {
+export function observe({ log, metrics }: GatewayContext): Gate {
+  return (request, response) => {
     const start = performance.now();
     response.once('close', () => {
       const seconds = (performance.now() - start) / 1_000;
@@ -17,6 +17,6 @@ export function observe({ log, metrics }: GatewayContext): RequestHandler {
       const requestId: unknown = response.locals.requestId;
       log.info({ requestId, method, route, status, seconds, finished }, 'request');
     });
-    next();
+    return true;
   };
 }

@@ -29,21 +29,37 @@ function refuseEncodings(request: IncomingMessage): void {
   }
 }
 
-async function readAll(request: IncomingMessage, limitBytes: number): Promise<Buffer | 'too large'> {
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes) return 'too large';
+function readAll(request: IncomingMessage, limitBytes: number): Promise<Buffer | 'too large'> {
+  if (Number(request.headers['content-length'] ?? 0) > limitBytes) return Promise.resolve('too large');
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
-  try {
-    // Not destroyed when left early: the client must still be able to read why.
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  return new Promise((resolve, reject) => {
+    if (request.destroyed && !request.readableEnded) return reject(new InkwellError('request_timeout'));
+    const onData = (chunk: Buffer) => {
       sizeBytes += chunk.length;
-      if (sizeBytes > limitBytes) return 'too large';
       chunks.push(chunk);
-    }
-  } catch (cause) {
-    throw new InkwellError('request_timeout', { cause });
-  }
-  return Buffer.concat(chunks, sizeBytes);
+      if (sizeBytes <= limitBytes) return;
+      // Not destroyed: the client must still be able to read why.
+      request.pause();
+      leave();
+      resolve('too large');
+    };
+    const onEnd = () => {
+      leave();
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, sizeBytes));
+    };
+    const onBreak = (cause?: Error) => {
+      leave();
+      reject(new InkwellError('request_timeout', { cause }));
+    };
+    const leave = () => {
+      request.off('data', onData).off('end', onEnd).off('close', onBreak);
+      // What breaks later is told by the response's end.
+      if (!request.readableEnded) request.on('error', () => {});
+      request.off('error', onBreak);
+    };
+    request.on('error', onBreak).on('close', onBreak).on('end', onEnd).on('data', onData);
+  });
 }
 
 export interface ReadBody {

@@ -1,5 +1,5 @@
 /** Headers that keep browsers and caches from doing more with an answer than hand it over. `/docs` replaces the content policy with its own. */
-import type { RequestHandler } from 'express';
+import type { Gate } from './gate.ts';
 
 const headers = Object.entries({
   'cache-control': 'no-store',
@@ -18,7 +18,7 @@ const headers = Object.entries({
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 });
 
-export const securityHeaders: RequestHandler = (_request, response, next) => {
+export const securityHeaders: Gate = (_request, response) => {
   for (const [name, value] of headers) response.setHeader(name, value);
-  next();
+  return true;
 };

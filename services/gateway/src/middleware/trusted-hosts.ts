@@ -3,8 +3,8 @@
  * Probes ask by address and are let through.
  */
 import { InkwellError } from '@inkwell/contracts';
-import type { RequestHandler } from 'express';
 import type { EdgeConfig } from '../http/edge-config.ts';
+import type { Gate } from './gate.ts';
 
 const probes = /^\/api\/health\/(ping|liveness|readiness|startup)$/;
 
@@ -18,10 +18,11 @@ function isListed(host: string, listed: readonly string[]): boolean {
   );
 }
 
-export function trustedHosts({ trustedHosts: listed }: EdgeConfig): RequestHandler {
-  return (request, _response, next) => {
+export function trustedHosts({ trustedHosts: listed }: EdgeConfig): Gate {
+  return (request) => {
+    if (listed.length === 0) return true;
     const host = (request.headers.host ?? '').replace(/:\d{0,5}$/, '').toLowerCase();
-    if (listed.length === 0 || isProbe(request.path) || isListed(host, listed)) return next();
+    if (isProbe(request.path) || isListed(host, listed)) return true;
     throw new InkwellError('invalid_header', {
       param: 'Host',
       message: 'Host: this server is not known by that name.',

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { audit } from '../../audit/audit.ts';
 import { auditFilterOf } from '../../audit/filter.ts';
 import { stopSignal } from '../../http/stop-signal.ts';
+import { compress } from '../../middleware/compress.ts';
 import { defineOperation } from '../../operation.ts';
 
 const pageSize = 500;
@@ -30,6 +31,7 @@ export const exportAudit = defineOperation({
     const read = (afterSeq: number) => gateway.ports.auditLog.read(filter, { afterSeq, limit: pageSize });
     try {
       let page = await read(0);
+      compress(response);
       response.writeHead(200, {
         'content-type': mediaType,
         'content-disposition': 'attachment; filename="audit.jsonl"',
