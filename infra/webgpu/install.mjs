@@ -1,18 +1,20 @@
 /**
  * `npm run install:webgpu [-- --software]`: installs what INKWELL_BACKEND=webgpu needs into `.inkwell-webgpu/`: Dawn for Node (npm `webgpu`) and TensorFlow.js's backend for it, 160
  * MB that no other machine has to carry. With `--software` also SwiftShader, a Vulkan that computes on the processor, to try and test it without a graphics card (Linux
- * on x86-64): start with LD_LIBRARY_PATH and VK_ICD_FILENAMES as printed.
+ * on x86-64): start with VK_ICD_FILENAMES as printed. `--into FOLDER` puts it all elsewhere, as the tests do.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
 
-const root = fileURLToPath(new URL('../../.inkwell-webgpu/', import.meta.url));
+const { values } = parseArgs({ options: { software: { type: 'boolean' }, into: { type: 'string' } } });
+const root = resolve(values.into ?? fileURLToPath(new URL('../../.inkwell-webgpu/', import.meta.url)));
 const packages = ['webgpu@0.6.2', '@tensorflow/tfjs-backend-webgpu@4.22.0'];
 const software = '@sparticuz/chromium@153.0.0';
-const withSoftware = process.argv.includes('--software');
+const withSoftware = values.software === true;
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
@@ -50,6 +52,8 @@ if (withSoftware) {
   ]);
   rmSync(join(root, 'swiftshader.tar'));
   rmSync(join(root, 'node_modules/@sparticuz'), { recursive: true });
-  process.stderr.write(`LD_LIBRARY_PATH=${place} VK_ICD_FILENAMES=${join(place, 'vk_swiftshader_icd.json')}\n`);
+  // Dawn looks beside itself first. It is the usual loader: which driver it takes is for VK_ICD_FILENAMES to say.
+  cpSync(join(place, 'libvulkan.so.1'), join(root, 'node_modules/webgpu/dist/linux-x64/libvulkan.so.1'));
+  process.stderr.write(`VK_ICD_FILENAMES=${join(place, 'vk_swiftshader_icd.json')}\n`);
 }
 process.stderr.write('install:webgpu: done. INKWELL_BACKEND=webgpu uses it.\n');

@@ -6,8 +6,10 @@ import type { SafetensorsFile } from '../safetensors/reader.ts';
 import { isAddonBuilt } from './native/addon.ts';
 import type { NativeOptions } from './native/backend.ts';
 import type { TfjsWasmOptions } from './tfjs-wasm/backend.ts';
+import type { WebgpuOptions } from './webgpu/backend.ts';
 
-type CreateBackend = (file: SafetensorsFile, config: Gpt2Config, options: NativeOptions) => Promise<ModelBackend>;
+type Options = NativeOptions & WebgpuOptions;
+type CreateBackend = (file: SafetensorsFile, config: Gpt2Config, options: Options) => Promise<ModelBackend>;
 
 /** A backend's runtime is loaded when it is tried: who computes natively holds no TensorFlow.js. */
 const CREATORS = {
@@ -15,12 +17,12 @@ const CREATORS = {
   wasm: async (...input) => (await import('./tfjs-wasm/backend.ts')).createTfjsWasmBackend(...input),
   tfjs: async (...input) => (await import('./tfjs/backend.ts')).createTfjsBackend(...input),
   'tfjs-node': async (...input) => (await import('./tfjs/backend.ts')).createTfjsNodeBackend(...input),
-  webgpu: async (...input) => (await import('./tfjs/backend.ts')).createWebgpuBackend(...input),
+  webgpu: async (...input) => (await import('./webgpu/backend.ts')).createWebgpuBackend(...input),
 } as const satisfies Record<string, CreateBackend>;
 
 export type BackendName = keyof typeof CREATORS;
 
-export interface BackendOptions extends NativeOptions {
+export interface BackendOptions extends Options {
   /**
    * `auto`, the default, takes the first of native (where it was built, unless floats or int4 are asked for), wasm and tfjs that initialises; `info.device` then
    * says why another did not.
@@ -38,7 +40,7 @@ function candidates({ quantization }: TfjsWasmOptions): readonly BackendName[] {
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-async function createBest(file: SafetensorsFile, config: Gpt2Config, options: NativeOptions): Promise<ModelBackend> {
+async function createBest(file: SafetensorsFile, config: Gpt2Config, options: Options): Promise<ModelBackend> {
   const failures: string[] = [];
   for (const name of candidates(options)) {
     try {

@@ -17,7 +17,6 @@ import { type LoadedWeights, loadPlainWeights } from './plain-weights.ts';
 import { on, type Platform, startAnyPlatform } from './platform.ts';
 import { cut, trustedSizes } from './rows-together.ts';
 import { startTfjsNode } from './tfjs-node.ts';
-import { startWebgpu } from './webgpu.ts';
 
 const DEFAULT_SEQUENCES = 16;
 
@@ -170,5 +169,3 @@ const createOn =
 export const createTfjsBackend = createOn(startAnyPlatform);
 /** The same in libtensorflow. */
 export const createTfjsNodeBackend = createOn(startTfjsNode);
-/** The same on a graphics card. */
-export const createWebgpuBackend = createOn(startWebgpu);

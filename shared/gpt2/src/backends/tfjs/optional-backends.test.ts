@@ -1,9 +1,8 @@
 /**
  * Backends whose packages are not part of the installation. Where a script has put them, they must agree with transformers like all others; where not, asking for them must say
- * which script does. WebGPU computes on SwiftShader if that was installed with it, which is slow: it gets less to do.
+ * which script does.
  */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
@@ -11,24 +10,14 @@ import { loadModel } from '../../load-model.ts';
 import { PARITY_MODELS } from '../../testing/parity-fixture.ts';
 import type { ParityReport } from '../../testing/parity-report.ts';
 import { testData } from '../../testing/paths.ts';
-import { isInstalled, placeOf, TFJS_NODE, WEBGPU } from './optional-packages.ts';
+import { isInstalled, TFJS_NODE } from './optional-packages.ts';
 
 const timeoutMs = 300_000;
 const child = fileURLToPath(new URL('../../testing/parity-report.ts', import.meta.url));
 
-/** A Vulkan that computes on the processor, where there is one. */
-function softwareVulkan(): Record<string, string> {
-  const place = `${placeOf(WEBGPU)}swiftshader`;
-  if (!existsSync(place)) return {};
-  return { LD_LIBRARY_PATH: place, VK_ICD_FILENAMES: `${place}/vk_swiftshader_icd.json` };
-}
+const CASES = [{ packages: TFJS_NODE, most: 1000, count: 32, models: PARITY_MODELS }] as const;
 
-const CASES = [
-  { packages: TFJS_NODE, env: {}, most: 1000, count: 32, models: PARITY_MODELS },
-  { packages: WEBGPU, env: softwareVulkan(), most: 9, count: 2, models: ['odd-sizes-f32'] },
-] as const;
-
-for (const { packages, env, most, count, models } of CASES) {
+for (const { packages, most, count, models } of CASES) {
   const { backend } = packages;
   if (isInstalled(packages)) {
     it(`${backend} agrees with transformers`, { timeout: timeoutMs }, async () => {
@@ -36,7 +25,6 @@ for (const { packages, env, most, count, models } of CASES) {
         process.execPath,
         [child, backend, `${most}`, `${count}`, ...models],
         {
-          env: { ...process.env, ...env },
           timeout: timeoutMs,
         },
       );

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ModelError } from '../../errors.ts';
 
@@ -31,7 +32,7 @@ export const WEBGPU: OptionalPackages = {
   command: 'npm run install:webgpu',
 };
 
-export function placeOf({ folder }: OptionalPackages): string {
+function placeOf({ folder }: OptionalPackages): string {
   return fileURLToPath(new URL(`../../../../../${folder}/`, import.meta.url));
 }
 
@@ -41,11 +42,12 @@ export function isInstalled(packages: OptionalPackages): boolean {
 
 /**
  * Requires from their folder.
+ * @param place where the script put them; left out, where it puts them by itself
  * @throws ModelError with the command that gets them, where they are not
  */
-export function requireOptional(packages: OptionalPackages): NodeJS.Require {
-  if (!isInstalled(packages)) {
+export function requireOptional(packages: OptionalPackages, place = placeOf(packages)): NodeJS.Require {
+  if (!existsSync(join(place, packages.proof))) {
     throw new ModelError(`backend ${packages.backend} is not installed on this machine: run ${packages.command}`);
   }
-  return createRequire(placeOf(packages));
+  return createRequire(join(place, 'package.json'));
 }

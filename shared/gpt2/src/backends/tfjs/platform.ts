@@ -41,12 +41,12 @@ export function startAnyPlatform(): Promise<Platform> {
 
 /** Runs `work`, which must not await anything, on the platform. */
 export function on<T>({ backend }: Platform, work: () => T): T {
-  const before: string | undefined = tf.engine().backendName;
+  const before: string | null | undefined = tf.engine().backendName;
   // Done when it returns, though it answers with a promise: the backend was initialised when the platform started.
   void tf.setBackend(backend);
   try {
     return work();
   } finally {
-    if (before !== undefined && before !== backend) void tf.setBackend(before);
+    if (before && before !== backend) void tf.setBackend(before);
   }
 }
