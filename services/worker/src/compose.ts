@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { openClusterKafka, openClusterRedis } from '@inkwell/adapters/cluster';
 import { readServiceConfig } from '@inkwell/contracts';
-import { openModelDirectory } from '@inkwell/gpt2';
+import { modelChecksums, openModelDirectory } from '@inkwell/gpt2';
 import { createLog, createMetrics, serveProbes } from '@inkwell/observability';
 import { systemClock } from '@inkwell/ports';
 import type { Service } from '@inkwell/resilience';
 import { engineConfigOf } from './engine-process/engine-config.ts';
+import { numericsOf } from './numerics.ts';
 import { createWorker } from './worker.ts';
 
 /** How long a running job may go on after SIGTERM before it is handed over. */
@@ -22,6 +23,9 @@ export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Ser
   const workerId = `worker-${randomUUID().slice(0, 8)}`;
   const log = createLog({ level: config.INKWELL_LOG_LEVEL, name: workerId });
   const model = await openModelDirectory({ directory: config.INKWELL_MODEL_DIR, id: config.INKWELL_MODEL_ID });
+  // Read while the engine loads. That one file or another cannot be read is heard when it has.
+  const checksums = modelChecksums(model.directory);
+  checksums.catch(() => {});
   const clock = systemClock;
   const metrics = createMetrics();
   await using opened = new AsyncDisposableStack();
@@ -33,6 +37,7 @@ export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Ser
     workerId,
     registry: redis.workerRegistry,
     model: model.id,
+    numerics: async (info) => numericsOf(model.id, await checksums, info),
     limits: { leaseTtlMs },
     engine: engineConfigOf(config, model.directory),
     log,

@@ -8,22 +8,31 @@ import { withDeadline } from '@inkwell/resilience';
 
 const beatMs = 500;
 /** A worker is forgotten after four missed beats. */
-const ttlMs = 2_500;
+export const ttlMs = 2_500;
 const goodbyeMs = 1_000;
 
 export class Heartbeat {
   readonly #registry: WorkerRegistry;
   readonly #report: () => WorkerReport;
   readonly #onWish: (wish: WorkerWish) => void;
+  readonly #confirm: () => Promise<void>;
   readonly #log: Logger;
   readonly #timer: NodeJS.Timeout;
   #beating = false;
   #closed = false;
 
-  constructor(registry: WorkerRegistry, report: () => WorkerReport, onWish: (wish: WorkerWish) => void, log: Logger) {
+  /** @param confirm done with every beat */
+  constructor(
+    registry: WorkerRegistry,
+    report: () => WorkerReport,
+    onWish: (wish: WorkerWish) => void,
+    confirm: () => Promise<void>,
+    log: Logger,
+  ) {
     this.#registry = registry;
     this.#report = report;
     this.#onWish = onWish;
+    this.#confirm = confirm;
     this.#log = log;
     this.#timer = setInterval(() => void this.beat(), beatMs);
     void this.beat();
@@ -34,7 +43,8 @@ export class Heartbeat {
     if (this.#beating || this.#closed) return;
     this.#beating = true;
     try {
-      const wish = await withDeadline(this.#registry.heartbeat(this.#report(), ttlMs), 'heartbeat', ttlMs);
+      const beat = Promise.all([this.#registry.heartbeat(this.#report(), ttlMs), this.#confirm()]);
+      const [wish] = await withDeadline(beat, 'heartbeat', ttlMs);
       if (!this.#closed) this.#onWish(wish);
     } catch (error) {
       if (!this.#closed) this.#log.warn({ err: error }, 'a heartbeat failed; the next one follows');

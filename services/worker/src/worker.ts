@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { JobKey } from '@inkwell/contracts';
 import type { Logger, Metrics } from '@inkwell/observability';
-import type { Clock, ModelBackendInfo, WorkerRegistry, WorkerReport, WorkerWish } from '@inkwell/ports';
+import type { Clock, ModelBackendInfo, Numerics, WorkerRegistry, WorkerReport, WorkerWish } from '@inkwell/ports';
 import { defaultWorkerLimits, type WorkerContext, type WorkerLimits, type WorkerPorts } from './context.ts';
 import { EngineSupervisor } from './engine-process/engine-supervisor.ts';
 import type { EngineConfig, ToEngine } from './engine-process/protocol.ts';
@@ -15,6 +15,7 @@ import { publishOrphans, settlingMs } from './find-jobs.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { JobDesk } from './job-desk.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
+import { Agreement } from './numerics.ts';
 import { persist } from './persist.ts';
 import { rescueLapsed } from './rescue.ts';
 
@@ -29,6 +30,8 @@ export interface WorkerOptions {
   registry?: WorkerRegistry;
   /** Name of the model it serves, for the registry. */
   model?: string;
+  /** What its bits depend on: it works only with workers in the registry that have the same. Left out, it asks nobody. */
+  numerics?: (info: ModelBackendInfo) => Promise<Numerics>;
   /** Named in `job.started`; unique among all workers. */
   workerId?: string;
   /** Told of every job that is handed to the engine, in that order; again when it is handed to another engine. */
@@ -50,7 +53,10 @@ export interface WorkerStats {
 }
 
 export interface Worker {
-  /** Resolves once the engine is ready and jobs are being taken. Rejects, to be followed by `stop`, when the model cannot be loaded. */
+  /**
+   * Resolves once the engine is ready and jobs are being taken. Rejects, to be followed by `stop`, when the model cannot be loaded, or computes other
+   * bits than the cluster's.
+   */
   start(): Promise<void>;
   /** Takes no more jobs, lets those that run finish for up to `timeoutMs`, hands the rest over and stops. */
   drain(timeoutMs: number): Promise<void>;
@@ -74,7 +80,11 @@ class JobWorker implements Worker {
   readonly #leases: LeaseKeeper;
   readonly #model: string;
   readonly #registry: WorkerRegistry | undefined;
+  readonly #agreement: Agreement | undefined;
   readonly #startedAt: number;
+  /** Settled by the first engine's numerics. */
+  readonly #mayWork = Promise.withResolvers<void>();
+  #works = false;
   #consuming = new AbortController();
   #heartbeat: Heartbeat | undefined;
   #wish: WorkerWish = 'run';
@@ -98,6 +108,10 @@ class JobWorker implements Worker {
       metrics,
       signal: this.#stopping.signal,
     };
+    if (options.registry !== undefined && options.numerics !== undefined)
+      this.#agreement = new Agreement(this.#context, options.registry, options.numerics);
+    // Heard by `start`, if that gets so far.
+    this.#mayWork.promise.catch(() => {});
     const { engineStartTimeoutMs, engineHangTimeoutMs } = this.#context.limits;
     const send = (message: ToEngine) => this.#engine.send(message);
     this.#desk = new JobDesk(this.#context, {
@@ -115,7 +129,7 @@ class JobWorker implements Worker {
       { startTimeoutMs: engineStartTimeoutMs, hangTimeoutMs: engineHangTimeoutMs },
       {
         onLoading,
-        onReady: (info) => this.#desk.engineReady(info),
+        onReady: (info) => void this.#engineReady(info),
         onStep: (message) => this.#desk.engineStepped(message),
         onRefused: (submission, message) => this.#desk.engineRefused(submission, message),
         onCrash: (reason) => this.#desk.engineCrashed(reason),
@@ -135,9 +149,11 @@ class JobWorker implements Worker {
         this.#registry,
         () => this.#report(),
         (wish) => this.#obey(wish),
+        async () => {
+          this.#refuseIf((await this.#agreement?.confirm()) ?? null);
+        },
         log,
       );
-      ready.then(() => this.#heartbeat?.beat()).catch(() => {});
     }
     await this.#sweep(clock.now());
     this.#rescueTimer = setInterval(() => this.#rescue(), limits.leaseTtlMs / rescuesPerLease);
@@ -146,6 +162,8 @@ class JobWorker implements Worker {
       this.#sweep(clock.now() - settlingMs).catch(() => {});
     }, limits.sweepIntervalMs);
     await ready;
+    await this.#mayWork.promise;
+    void this.#heartbeat?.beat();
   }
 
   async drain(timeoutMs: number): Promise<void> {
@@ -179,7 +197,7 @@ class JobWorker implements Worker {
 
   stats(): WorkerStats {
     return {
-      ready: this.#engine.info !== null && !this.#draining && this.#wish === 'run',
+      ready: this.#engine.info !== null && this.#works && !this.#draining && this.#wish === 'run',
       queuedJobs: this.#desk.queuedJobs,
       runningJobs: this.#desk.runs.size,
       tokensPerSecond: this.#desk.throughput.tokensPerSecond,
@@ -187,6 +205,33 @@ class JobWorker implements Worker {
       engine: this.#engine.info,
       enginePid: this.#engine.pid,
     };
+  }
+
+  /** Gives the engine work, if it computes what the others' engines do. */
+  async #engineReady(info: ModelBackendInfo): Promise<void> {
+    try {
+      if (this.#agreement !== undefined && this.#refuseIf(await this.#agreement.seek(info))) return;
+    } catch (error) {
+      // The model's files cannot be read, or the worker stops.
+      this.#refuseIf(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    this.#works = true;
+    // It may have crashed meanwhile.
+    if (this.#engine.info === info) this.#desk.engineReady(info);
+    this.#mayWork.resolve();
+  }
+
+  /** Gives back what it has and takes no more, for this reason if there is one. */
+  #refuseIf(reason: string | null): boolean {
+    if (reason === null) return false;
+    this.#mayWork.reject(new Error(reason));
+    if (this.#draining) return true;
+    this.#context.log.error({ reason }, 'this worker takes no work');
+    this.#draining = true;
+    this.#desk.handOverAll();
+    this.#consuming.abort();
+    return true;
   }
 
   #report(): WorkerReport {

@@ -2,6 +2,7 @@
 export { createNullBackend, type NullBackendOptions } from './backends/null.ts';
 export { type Activation, type Gpt2Config, parseConfig } from './config.ts';
 export { ModelError } from './errors.ts';
+export { modelChecksums } from './model-checksums.ts';
 export { type LocalModel, type ModelChoice, openModelDirectory } from './model-directory.ts';
 export { type RandomModelOptions, writeRandomModel } from './random-model.ts';
 export { SafetensorsFile } from './safetensors/reader.ts';

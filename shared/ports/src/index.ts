@@ -23,4 +23,4 @@ export type { UserConflict, UserStore } from './user-store.ts';
 export type { AuditVerification } from './verify-audit-log.ts';
 export { verifyAuditLog } from './verify-audit-log.ts';
 export type { ClaimedWebhook, NewWebhook, WebhookClaim, WebhookQueue } from './webhook-queue.ts';
-export type { WorkerEntry, WorkerRegistry, WorkerReport, WorkerWish } from './worker-registry.ts';
+export type { Numerics, WorkerEntry, WorkerRegistry, WorkerReport, WorkerWish } from './worker-registry.ts';

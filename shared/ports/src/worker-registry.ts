@@ -31,6 +31,9 @@ export interface WorkerEntry extends WorkerReport {
   wish: WorkerWish;
 }
 
+/** What the bits that a worker computes depend on, by the name of the setting or file that decides it. */
+export type Numerics = Readonly<Record<string, string>>;
+
 export interface WorkerRegistry {
   /** Says that the worker lives for `ttlMs` more, and hears what is asked of it. */
   heartbeat(report: WorkerReport, ttlMs: number): Promise<WorkerWish>;
@@ -40,4 +43,9 @@ export interface WorkerRegistry {
   list(): Promise<WorkerEntry[]>;
   /** False when no such worker lives. */
   ask(id: string, wish: WorkerWish): Promise<boolean>;
+  /**
+   * Proposes numerics and answers those that hold, in one step: the proposal if it is they, or none hold, or those that do were not confirmed in their time to
+   * live and `mayReplace` says that nothing depends on them. Holds them for `ttlMs` more if they are the proposal.
+   */
+  agree(numerics: Numerics, ttlMs: number, mayReplace: boolean): Promise<Numerics>;
 }

@@ -20,11 +20,12 @@ import {
   type TerminalEvent,
   toJobMessage,
 } from '@inkwell/contracts';
-import { writeRandomModel } from '@inkwell/gpt2';
+import { modelChecksums, writeRandomModel } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
 import { type Limit, systemClock, type WorkerRegistry } from '@inkwell/ports';
 import type { WorkerLimits, WorkerPorts } from '../context.ts';
 import type { EngineConfig } from '../engine-process/protocol.ts';
+import { numericsOf } from '../numerics.ts';
 import { createWorker, type Worker } from '../worker.ts';
 
 const queueLimits = { maxQueued: 100_000, maxQueuedPerTenant: 100_000 };
@@ -45,6 +46,8 @@ export interface WorkerWish {
   ports?: Partial<WorkerPorts>;
   onSubmit?: (key: JobKey) => void;
   registry?: WorkerRegistry;
+  /** Whether it must compute the same bits as the registry's others. */
+  agrees?: boolean;
 }
 
 export const bytesOf = (text: string): number[] => [...new TextEncoder().encode(text)];
@@ -104,7 +107,7 @@ export class Bench {
   }
 
   /** A worker that has not been started. */
-  worker({ engine, limits, ports, onSubmit, registry }: WorkerWish = {}): Worker {
+  worker({ engine, limits, ports, onSubmit, registry, agrees }: WorkerWish = {}): Worker {
     const worker = createWorker({
       ports: { ...this.ports, ...ports },
       engine: { backend: 'null', modelDir: this.directory, threads: 1, nullPaceMs: 1, maxSequences: 32, ...engine },
@@ -114,6 +117,9 @@ export class Bench {
       limits: { leaseTtlMs: 600, settleTimeoutMs: 500, ...limits },
       ...(onSubmit && { onSubmit }),
       ...(registry && { registry }),
+      ...(agrees && {
+        numerics: async (info) => numericsOf('tiny', await modelChecksums(this.directory), info),
+      }),
     });
     this.#workers.push(worker);
     return worker;

@@ -48,6 +48,7 @@ import { createWebhookQueue } from './webhook-queue.ts';
 import { createWorkerRegistry } from './worker-registry.ts';
 
 export type { StoreLog } from './database.ts';
+export { createWorkerRegistry } from './worker-registry.ts';
 
 export interface EmbeddedStoreOptions {
   /** Created if need be; belongs to this process until `close`. */

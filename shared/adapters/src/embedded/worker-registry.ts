@@ -1,8 +1,11 @@
 /** WorkerRegistry inside one process: its workers are gone when it is, so nothing needs to be kept. */
-import type { Clock, WorkerEntry, WorkerRegistry } from '@inkwell/ports';
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock, Numerics, WorkerEntry, WorkerRegistry } from '@inkwell/ports';
 
 export function createWorkerRegistry(clock: Clock): WorkerRegistry {
   const workers = new Map<string, WorkerEntry & { until: number }>();
+
+  let agreed: { numerics: Numerics; until: number } | undefined;
 
   const living = (id: string) => {
     const worker = workers.get(id);
@@ -37,6 +40,13 @@ export function createWorkerRegistry(clock: Clock): WorkerRegistry {
       const worker = living(id);
       if (worker !== undefined) worker.wish = wish;
       return worker !== undefined;
+    },
+
+    async agree(numerics, ttlMs, mayReplace) {
+      const now = clock.now();
+      const holds = agreed !== undefined && (agreed.until > now || !mayReplace) ? agreed.numerics : numerics;
+      if (isDeepStrictEqual(holds, numerics)) agreed = { numerics, until: now + ttlMs };
+      return holds;
     },
   };
 }

@@ -24,6 +24,8 @@ export interface Keyspace {
   jobsWith(tenant: string, name: string, value: string): string;
   /** Hash: what a worker said last, and what is asked of it. */
   worker(id: string): string;
+  /** Hash: the numerics that all workers agree on, and until when they hold unless confirmed (Unix ms of the server). */
+  numerics: string;
   /** Set: ids of all workers, some of which may be gone. */
   workers: string;
   /** Hash: what was taken of one limit; for a minute by slot, with the sum in `used` and the oldest slot in `first`. */
@@ -50,6 +52,7 @@ export function keyspace(prefix: string): Keyspace {
     jobsWith: (tenant, name, value) => `${prefix}jobs:with:${JSON.stringify([tenant, name, value])}`,
     worker: (id) => `${prefix}worker:${id}`,
     workers: `${prefix}workers`,
+    numerics: `${prefix}numerics`,
     topic: (topic) => `${prefix}topic:${topic}`,
     counter: (name) => `${prefix}limit:${name}`,
     reservation: (id) => `${prefix}reserved:${id}`,

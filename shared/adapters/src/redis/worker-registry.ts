@@ -2,7 +2,7 @@
  * WorkerRegistry over Redis: one hash per worker that expires with its time to live, and a set of all names. Time is the server's clock. A
  * heartbeat sent twice after a lost connection says the same twice.
  */
-import type { WorkerEntry, WorkerRegistry, WorkerWish } from '@inkwell/ports';
+import type { Numerics, WorkerEntry, WorkerRegistry, WorkerWish } from '@inkwell/ports';
 import type { RedisConnection } from './connection.ts';
 import type { Keyspace } from './keyspace.ts';
 import { script, serverClock } from './script.ts';
@@ -21,6 +21,16 @@ const ask = script(`
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], 'wish', ARGV[1])
 return 1
+`);
+
+/** Answers what holds. */
+const agree = script(`${serverClock}
+local proposed, ttl, mayReplace = unpack(ARGV)
+local held = redis.call('HMGET', KEYS[1], 'numerics', 'until')
+local isHeld = held[1] and (tonumber(held[2]) > now or mayReplace == '0')
+if isHeld and held[1] ~= proposed then return held[1] end
+redis.call('HSET', KEYS[1], 'numerics', proposed, 'until', now + ttl)
+return proposed
 `);
 
 export function createWorkerRegistry(connection: RedisConnection, keys: Keyspace): WorkerRegistry {
@@ -47,6 +57,15 @@ export function createWorkerRegistry(connection: RedisConnection, keys: Keyspace
       return rows.flatMap(([report, seenAt, wish]) =>
         report == null ? [] : [toEntry(report, Number(seenAt), (wish ?? 'run') as WorkerWish)],
       );
+    },
+
+    async agree(numerics, ttlMs, mayReplace) {
+      // Compared as text, so always in one order.
+      const sorted = Object.fromEntries(Object.entries(numerics).sort(([a], [b]) => (a < b ? -1 : 1)));
+      const args = [JSON.stringify(sorted), ttlMs, mayReplace ? 1 : 0];
+      return JSON.parse(
+        (await connection.call((redis) => agree.run(redis, [keys.numerics], args))) as string,
+      ) as Numerics;
     },
 
     async ask(id, wish) {

@@ -1,4 +1,4 @@
-/** What every WorkerRegistry promises: who beats lives, who stops is forgotten, and what was asked is heard at the next beat. */
+/** What every WorkerRegistry promises: who beats lives, who stops is forgotten, what was asked is heard at the next beat, and all agree on one numerics. */
 import { describe, expect, it } from 'vitest';
 import type { WorkerReport } from '../worker-registry.ts';
 import { atOnce, type MakeAdapter, newTenant } from './harness.ts';
@@ -84,6 +84,31 @@ export function workerRegistryConformance(makeAdapter: MakeAdapter<'workerRegist
       await registry().ask(id, 'run');
       expect(await registry().heartbeat(report(id), 60_000)).toBe('run');
       await Promise.all([id, other].map((one) => registry().leave(one)));
+    });
+
+    it('answers the numerics that hold, until nobody confirms them and nothing depends on them', async () => {
+      const [ours, theirs] = [
+        { weights: 'int8', model: newWorker() },
+        { weights: 'int4', model: newWorker() },
+      ];
+      const agree = registry().agree;
+      expect(await agree(ours, 60_000, true)).toEqual(ours);
+      expect(await agree({ model: ours.model, weights: 'int8' }, 60_000, false)).toEqual(ours);
+      expect(await agree(theirs, 60_000, true)).toEqual(ours);
+      await agree(ours, 1, false);
+      await adapter().advance(5);
+      expect(await agree(theirs, 60_000, false)).toEqual(ours);
+      expect(await agree(theirs, 60_000, true)).toEqual(theirs);
+      expect(await agree(ours, 60_000, true)).toEqual(theirs);
+      await agree(theirs, 1, false);
+      await adapter().advance(5);
+    });
+
+    it('lets one of many that propose at once win', async () => {
+      const proposals = Array.from({ length: 10 }, () => ({ model: newWorker() }));
+      const answers = await Promise.all(proposals.map((one) => registry().agree(one, 60_000, true)));
+      expect(new Set(answers.map(({ model }) => model)).size).toBe(1);
+      expect(proposals).toContainEqual(answers[0]);
     });
 
     it('knows nobody it was never told of', async () => {
