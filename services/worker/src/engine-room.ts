@@ -7,7 +7,8 @@ import type { JobMessage } from '@inkwell/contracts';
 import type { EngineLoad, JobStep } from '@inkwell/engine';
 import type { ModelBackendInfo } from '@inkwell/ports';
 import type { FromEngine, ToEngine } from './engine-process/protocol.ts';
-import type { JobRun } from './job-run.ts';
+import { JobRun } from './job-run.ts';
+import type { Waiting } from './waiting-room.ts';
 
 export interface EngineRoomEvents {
   send(message: ToEngine): void;
@@ -65,8 +66,8 @@ export class EngineRoom {
 
   /** What a job needs to begin or go on. Before the first engine is ready only its sequences are known. */
   needOf(run: JobRun): Need {
-    const blockSize = this.#info?.blockSize ?? Number.POSITIVE_INFINITY;
-    if (!run.hasRecord) return needOfMessage(run.delivery.message, blockSize);
+    if (!run.hasRecord) return this.#needOfMessage(run.delivery.message);
+    const blockSize = this.#blockSize;
     const { prompts, n, bestOf } = run.record.spec;
     let blocks = 0;
     prompts.forEach((prompt, promptIndex) => {
@@ -76,6 +77,20 @@ export class EngineRoom {
       }
     });
     return { sequences: prompts.length * bestOf, blocks };
+  }
+
+  /** The same of a job that waits: asked far more often than one of them fits. */
+  needOfWaiting({ delivery, record }: Waiting): Need {
+    return record === undefined ? this.#needOfMessage(delivery.message) : this.needOf(new JobRun(delivery, record));
+  }
+
+  get #blockSize(): number {
+    return this.#info?.blockSize ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Of a job that hasn't begun, whose record nobody has read: at most one block too many for each sequence. */
+  #needOfMessage({ sequences = 1, promptTokens, costTokens }: JobMessage): Need {
+    return { sequences, blocks: Math.ceil((promptTokens ?? costTokens) / this.#blockSize) + sequences };
   }
 
   /** Whether the engine can start all of the job's sequences now, beside those `coming` that were promised room before. */
@@ -207,11 +222,6 @@ export class EngineRoom {
     if (guest.submission !== null) this.#submissions.delete(guest.submission);
     guest.submission = null;
   }
-}
-
-/** Of a job that hasn't begun, whose record nobody has read: at most one block too many for each sequence. */
-function needOfMessage({ sequences = 1, promptTokens, costTokens }: JobMessage, blockSize: number): Need {
-  return { sequences, blocks: Math.ceil((promptTokens ?? costTokens) / blockSize) + sequences };
 }
 
 /** Sequences that have not ended: with candidates to compare all of them, till the end. */

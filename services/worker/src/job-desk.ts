@@ -61,6 +61,8 @@ export class JobDesk {
       maxSequences,
       limits.maxFruitlessCrashes,
     );
+    metrics.running.sampled((gauge) => gauge.set(this.#room.size));
+    metrics.kvCacheUsage.sampled((gauge) => gauge.set(this.#room.blocksInUse));
   }
 
   get queuedJobs(): number {
@@ -183,9 +185,9 @@ export class JobDesk {
     while (!this.#draining) {
       const next = this.#waiting.peek();
       if (next === undefined) return;
-      const run = new JobRun(next.delivery, next.record);
-      const need = this.#room.needOf(run);
+      const need = this.#room.needOfWaiting(next);
       if (!this.#room.hasRoomFor(need, this.#coming.values())) return;
+      const run = new JobRun(next.delivery, next.record);
       this.#waiting.take();
       this.#coming.set(run, need);
       void this.#run('start', this.#start(run));
@@ -229,8 +231,6 @@ export class JobDesk {
     metrics.promptTokens.inc(report.promptTokens);
     metrics.generationTokens.inc(report.drawnTokens);
     this.#room.engineStepped(message);
-    metrics.running.set(this.#room.size);
-    metrics.kvCacheUsage.set(this.#room.blocksInUse);
     this.#pump();
   }
 
@@ -303,7 +303,6 @@ export class JobDesk {
     run.phase = 'over';
     if (this.#runs.get(run.key) === run) this.#runs.delete(run.key);
     this.#deadlines.delete(run.key);
-    this.#context.metrics.running.set(this.#room.size);
     if (this.#runs.size === 0) this.#onIdle();
     if (run.deliveredAgain) this.deliver(run.delivery);
     this.#pump();

@@ -4,10 +4,11 @@
  * within five seconds. Only for calls that may be repeated; appends, which may not, have their own check in the story writer.
  */
 import type { Logger } from '@inkwell/observability';
-import { retry, withDeadline } from '@inkwell/resilience';
+import { Deadlines, retry } from '@inkwell/resilience';
 
 /** How long one try may take, in milliseconds. */
 export const tryTimeoutMs = 3_000;
+const deadlines = new Deadlines(tryTimeoutMs);
 const pauses = { firstMs: 25, longestMs: 1_000 };
 
 export interface Persistence {
@@ -18,7 +19,7 @@ export interface Persistence {
 
 /** @throws the signal's reason once it aborts; nothing else */
 export function persist<T>({ log, signal }: Persistence, what: string, call: () => Promise<T>): Promise<T> {
-  return retry(() => withDeadline(call(), what, tryTimeoutMs), {
+  return retry(() => deadlines.bound(call, what), {
     ...pauses,
     signal,
     onFailure: (err, pauseMs) => log.warn({ err, what, pauseMs }, 'a call to the store failed and is tried again'),

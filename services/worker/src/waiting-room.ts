@@ -4,7 +4,9 @@ import { FairQueue } from '@inkwell/engine';
 import type { Metrics } from '@inkwell/observability';
 import type { Delivery } from '@inkwell/ports';
 
-interface Waiting {
+const observeEveryMs = 100;
+
+export interface Waiting {
   delivery: Delivery;
   /** Known of a job that was interrupted. */
   record?: JobRecord;
@@ -15,6 +17,7 @@ export class WaitingRoom {
   readonly #interrupted = new Map<JobKey, Waiting>();
   readonly #queue: FairQueue<Waiting>;
   readonly #metrics: Metrics;
+  #observing: NodeJS.Timeout | undefined;
 
   constructor(quantumTokens: number, metrics: Metrics) {
     this.#queue = new FairQueue(quantumTokens);
@@ -31,7 +34,7 @@ export class WaitingRoom {
     const known = this.#find(key);
     if (known !== undefined) known.delivery = delivery;
     else this.#queue.push({ key, tenant, priority, costTokens, value: { delivery } });
-    this.#observe();
+    this.#changed();
   }
 
   /** Lets a job in that was interrupted. */
@@ -51,13 +54,13 @@ export class WaitingRoom {
       return;
     }
     this.#queue.take();
-    this.#observe();
+    this.#changed();
   }
 
   remove(key: JobKey): Delivery | undefined {
     const removed = this.#find(key)?.delivery;
     if (!this.#interrupted.delete(key)) this.#queue.remove(key);
-    this.#observe();
+    this.#changed();
     return removed;
   }
 
@@ -69,11 +72,17 @@ export class WaitingRoom {
     return this.#find(key) !== undefined;
   }
 
-  #find(key: JobKey): Waiting | undefined {
-    return this.#interrupted.get(key) ?? this.#queue.get(key);
+  /** Jobs come and go by the thousand; the gauges are read every few seconds. */
+  #changed(): void {
+    this.#observing ??= setTimeout(() => this.#observe(), observeEveryMs).unref();
   }
 
   #observe(): void {
+    this.#observing = undefined;
     for (const priority of priorities) this.#metrics.queued.set({ priority }, this.#queue.sizeOf(priority));
+  }
+
+  #find(key: JobKey): Waiting | undefined {
+    return this.#interrupted.get(key) ?? this.#queue.get(key);
   }
 }

@@ -9,6 +9,20 @@ const latencyBuckets = [
 ];
 const tokenBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 4096];
 
+/** A gauge of something that changes far more often than it is looked at: its value is asked for when the metrics are. */
+class SampledGauge extends Gauge {
+  #sample: ((gauge: Gauge) => void) | undefined;
+
+  /** @param sample sets the gauge; replaces the one before */
+  sampled(sample: (gauge: Gauge) => void): void {
+    this.#sample = sample;
+  }
+
+  collect(): void {
+    this.#sample?.(this);
+  }
+}
+
 export type Metrics = ReturnType<typeof createMetrics>;
 
 export function createMetrics() {
@@ -21,6 +35,7 @@ export function createMetrics() {
     new Counter({ name: `inkwell_${name}`, help, labelNames, registers });
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
     new Gauge({ name: `inkwell_${name}`, help, labelNames, registers });
+  const sampled = (name: string, help: string) => new SampledGauge({ name: `inkwell_${name}`, help, registers });
   return {
     registry,
     httpRequests: counter('http_requests_total', 'HTTP requests answered.', ['method', 'route', 'status']),
@@ -57,8 +72,8 @@ export function createMetrics() {
       'bus_rebalances',
       'Times the queue was dealt out anew to this worker and its fellows since its start.',
     ),
-    running: gauge('num_requests_running', 'Jobs in the engine.'),
-    kvCacheUsage: gauge('kv_cache_usage_perc', 'KV blocks in use, 0 to 1.'),
+    running: sampled('num_requests_running', 'Jobs in the engine.'),
+    kvCacheUsage: sampled('kv_cache_usage_perc', 'KV blocks in use, 0 to 1.'),
     promptTokens: counter('prompt_tokens_total', 'Prompt tokens processed.'),
     generationTokens: counter('generation_tokens_total', 'Tokens generated.'),
     promptTokensPerRequest: histogram('request_prompt_tokens', 'Prompt tokens per job.', tokenBuckets),

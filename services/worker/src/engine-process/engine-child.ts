@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { ModelBackendInfo } from '@inkwell/ports';
-import { asFromEngine, type EngineConfig, type FromEngine, protocolVersion, type ToEngine } from './protocol.ts';
+import { asAllFromEngine, type EngineConfig, type FromEngine, protocolVersion, type ToEngine } from './protocol.ts';
 
 export interface EngineChildEvents {
   onLoading?(percent: number): void;
@@ -35,6 +35,8 @@ export class EngineChild {
   #killedFor: string | null = null;
   #failure: string | null = null;
   #ended = false;
+  /** Said in this turn of the event loop. */
+  #unsent: ToEngine[] = [];
 
   constructor(config: EngineConfig, events: EngineChildEvents, timeouts: EngineChildTimeouts) {
     this.#events = events;
@@ -57,7 +59,13 @@ export class EngineChild {
 
   /** A message to a process that is ending is lost; `onExit` follows. */
   send(message: ToEngine): void {
-    if (this.#child.connected) this.#child.send(message, () => {});
+    if (this.#unsent.push(message) === 1) process.nextTick(() => this.#flush());
+  }
+
+  #flush(): void {
+    const messages = this.#unsent;
+    this.#unsent = [];
+    if (this.#child.connected) this.#child.send(messages, () => {});
   }
 
   kill(reason: string): void {
@@ -69,13 +77,17 @@ export class EngineChild {
   #receive(raw: unknown): void {
     this.#silentPings = 0;
     if (this.#ended) return;
-    let message: FromEngine;
+    let messages: FromEngine[];
     try {
-      message = asFromEngine(raw);
+      messages = asAllFromEngine(raw);
     } catch (error) {
       this.kill((error as Error).message);
       return;
     }
+    for (const message of messages) this.#hear(message);
+  }
+
+  #hear(message: FromEngine): void {
     if (message.type === 'step') this.#events.onStep(message);
     else if (message.type === 'refused') this.#events.onRefused(message.run, message.message);
     else if (message.type === 'loading') this.#events.onLoading?.(message.percent);

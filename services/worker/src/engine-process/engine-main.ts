@@ -7,10 +7,19 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Engine } from '@inkwell/engine';
 import { loadEngine } from './load-engine.ts';
-import { asToEngine, type EngineConfig, type FromEngine, protocolVersion, type ToEngine } from './protocol.ts';
+import { asAllToEngine, type EngineConfig, type FromEngine, protocolVersion, type ToEngine } from './protocol.ts';
 
+let unsent: FromEngine[] = [];
+
+/** What is said in one turn of the event loop goes over together. */
 function send(message: FromEngine): void {
-  process.send?.(message);
+  if (unsent.push(message) === 1) process.nextTick(flush);
+}
+
+function flush(): void {
+  const messages = unsent;
+  unsent = [];
+  if (messages.length > 0) process.send?.(messages);
 }
 
 function messageOf(error: unknown): string {
@@ -20,7 +29,8 @@ function messageOf(error: unknown): string {
 /** Sends a last word and ends once it is on its way. */
 function fail(message: string): void {
   process.exitCode = 1;
-  process.send?.({ type: 'failed', message } satisfies FromEngine, undefined, undefined, () => process.exit());
+  flush();
+  process.send?.([{ type: 'failed', message }] satisfies FromEngine[], undefined, undefined, () => process.exit());
 }
 
 class EngineLoop {
@@ -76,7 +86,10 @@ async function start(config: EngineConfig): Promise<void> {
 }
 
 function receive(raw: unknown): void {
-  const message = asToEngine(raw);
+  for (const message of asAllToEngine(raw)) hear(message);
+}
+
+function hear(message: ToEngine): void {
   if (message.type === 'ping') send({ type: 'pong' });
   else if (message.type !== 'start') loop?.receive(message);
   else if (message.version === protocolVersion) void start(message.config);

@@ -8,7 +8,7 @@ import { createLog } from '@inkwell/observability';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { specOf } from '../testing/bench.ts';
 import { type EngineEvents, EngineSupervisor } from './engine-supervisor.ts';
-import { asFromEngine, asToEngine, type EngineConfig, type FromEngine } from './protocol.ts';
+import { asAllFromEngine, asAllToEngine, type EngineConfig, type FromEngine } from './protocol.ts';
 
 let modelDir: string;
 beforeAll(async () => {
@@ -144,8 +144,11 @@ describe('engine process', () => {
 
 describe('engine protocol', () => {
   it('takes well-formed messages and names what is wrong with others', () => {
-    expect(asToEngine({ type: 'abort', run: '1' })).toEqual({ type: 'abort', run: '1' });
-    expect(asFromEngine({ type: 'pong' })).toEqual({ type: 'pong' });
+    const asToEngine = (message: unknown) => asAllToEngine([{ type: 'ping' }, message]);
+    const asFromEngine = (message: unknown) => asAllFromEngine([message, { type: 'pong' }]);
+    expect(asToEngine({ type: 'abort', run: '1' })).toEqual([{ type: 'ping' }, { type: 'abort', run: '1' }]);
+    expect(asFromEngine({ type: 'pong' })).toEqual([{ type: 'pong' }, { type: 'pong' }]);
+    for (const alone of [{ type: 'pong' }, null, 'x']) expect(() => asAllFromEngine(alone)).toThrow(TypeError);
     for (const strange of [null, 'x', {}, { type: 'toString' }, { type: 'step', report: null, durationMs: 1 }]) {
       expect(() => asFromEngine(strange)).toThrow(TypeError);
     }

@@ -6,7 +6,7 @@ import type { GenerationSpec } from '@inkwell/contracts';
 import type { StepReport } from '@inkwell/engine';
 import type { ModelBackendInfo } from '@inkwell/ports';
 
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** What the engine process is to run; composed by the caller, crosses the process border as JSON. */
 export interface EngineConfig {
@@ -80,14 +80,28 @@ function check(message: unknown, kinds: readonly string[]): void {
   }
 }
 
-/** Throws TypeError for anything that is no message to the engine. */
-export function asToEngine(message: unknown): ToEngine {
+function asToEngine(message: unknown): ToEngine {
   check(message, ['start', 'submit', 'abort', 'ping']);
   return message as ToEngine;
 }
 
-/** Throws TypeError for anything that is no message from the engine. */
-export function asFromEngine(message: unknown): FromEngine {
+function asFromEngine(message: unknown): FromEngine {
   check(message, ['hello', 'loading', 'ready', 'failed', 'step', 'refused', 'pong']);
   return message as FromEngine;
+}
+
+/** What is said in one turn of the event loop goes over as one list, since each crossing costs more than most messages. */
+function asList(raw: unknown): readonly unknown[] {
+  if (!Array.isArray(raw)) throw new TypeError('an engine message came outside of a list');
+  return raw;
+}
+
+/** Throws TypeError for anything that is no list of messages to the engine. */
+export function asAllToEngine(raw: unknown): ToEngine[] {
+  return asList(raw).map(asToEngine);
+}
+
+/** Throws TypeError for anything that is no list of messages from the engine. */
+export function asAllFromEngine(raw: unknown): FromEngine[] {
+  return asList(raw).map(asFromEngine);
 }
