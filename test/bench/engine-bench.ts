@@ -77,7 +77,7 @@ export async function ensureRandomModel(progress: (text: string) => void): Promi
 
 interface Ours {
   readonly directory?: string;
-  readonly backend: 'wasm' | 'native';
+  readonly backend: 'wasm' | 'native' | 'webgpu';
   readonly quantization: string;
   readonly addonPath?: string;
 }
@@ -104,6 +104,23 @@ async function natives(progress: (text: string) => void): Promise<Contender[]> {
     );
   } catch (error) {
     progress(`no native rows: ${(error as Error).message}`);
+    return [];
+  }
+}
+
+/** A graphics card's, where `npm run install:webgpu` was run and there is one; a processor that plays one would take hours. */
+async function graphics(progress: (text: string) => void): Promise<Contender[]> {
+  const kinds = { f32: 'none', int8: 'int8' } as const;
+  try {
+    const trial = ours('webgpu', { directory: bundled, backend: 'webgpu', quantization: 'none' });
+    const { backend } = await measure({ ...trial, env: { BENCH_LOAD_ONLY: '1' } });
+    if (/swiftshader|llvmpipe|basic render/i.test(backend)) throw new Error(`${backend} is no graphics card`);
+    return Object.entries(kinds).map(([kind, quantization]) =>
+      ours(`inkwell-webgpu-${kind}`, { backend: 'webgpu', quantization }),
+    );
+  } catch (error) {
+    const { message } = error as Error;
+    progress(`no webgpu rows: ${/^ModelError: (.*)$/m.exec(message)?.[1] ?? message}`);
     return [];
   }
 }
@@ -194,6 +211,7 @@ export async function benchEngine({ rounds, peers: withPeers, progress }: Engine
     ours('inkwell-small', { directory: bundled, backend: 'wasm', quantization: 'auto' }),
     reference,
     ...quantised,
+    ...(await graphics(progress)),
     ...(withPeers ? await peers(progress) : []),
   ];
   const bandwidth = await measureReadBandwidth(threads);

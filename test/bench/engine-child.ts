@@ -101,9 +101,11 @@ async function main([
   const model = await loadModel(directory, options);
   const { backend, tokenizer, config } = model;
   const loadS = rounded((performance.now() - startedAt) / 1000);
+  const { device, threads, quantization: kind } = backend.info;
+  const described = `${backend.info.name} ${device}, ${kind === 'none' ? 'f32' : kind}, ${threads} threads`;
   if (process.env.BENCH_LOAD_ONLY !== undefined) {
     await backend.dispose();
-    return { backend: backend.info.name, decode: {}, prefill: {}, ttftMs: 0, rssMb: 0, loadS };
+    return { backend: described, decode: {}, prefill: {}, ttftMs: 0, rssMb: 0, loadS };
   }
   const engine = new Engine(backend, tokenizer);
   engine.add('warm-up', spec(promptTokens, 8, 0));
@@ -116,15 +118,7 @@ async function main([
   const rssMb = Math.round(process.resourceUsage().maxRSS / 1024);
   if (logitsPath !== '') await writeLogits(model, logitsPath);
   await backend.dispose();
-  const { device, threads, quantization: kind } = backend.info;
-  return {
-    backend: `${backend.info.name} ${device}, ${kind === 'none' ? 'f32' : kind}, ${threads} threads`,
-    decode,
-    prefill,
-    ttftMs,
-    rssMb,
-    loadS,
-  };
+  return { backend: described, decode, prefill, ttftMs, rssMb, loadS };
 }
 
 process.stdout.write(`${JSON.stringify(await main(process.argv.slice(2)))}\n`);

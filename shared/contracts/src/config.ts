@@ -187,7 +187,7 @@ const embeddedEnvironment = z.object({
     .enum(['auto', 'native', 'wasm', 'tfjs', 'tfjs-node', 'webgpu', 'null'])
     .default('auto')
     .describe(
-      "What computes: native (our kernels compiled by npm run build:native), wasm (our kernels in WebAssembly), tfjs (TensorFlow.js's own operations, slow: the reference), tfjs-node (the same in libtensorflow, after npm run build:tfjs-node), webgpu (on a graphics card, after npm run install:webgpu), or null (no model: fixed tokens, to measure everything else). auto picks the best that works.",
+      "What computes: native (our kernels compiled by npm run build:native), wasm (our kernels in WebAssembly), tfjs (TensorFlow.js's own operations, slow: the reference), tfjs-node (the same in libtensorflow, after npm run build:tfjs-node), webgpu (our kernels on a graphics card, after npm run install:webgpu), or null (no model: fixed tokens, to measure everything else). auto picks the best that works.",
     ),
   INKWELL_THREADS: wholeNumber(0, 64)
     .default(0)
@@ -196,7 +196,7 @@ const embeddedEnvironment = z.object({
     .enum(['auto', 'none', 'int8', 'int4', 'w4a8'])
     .default('auto')
     .describe(
-      'How weights are kept: none (32-bit floats), int8, int4 (less memory, slower, less exact), w4a8 (4-bit weights for 8-bit activations: the fastest and least exact, native only), or auto: int8 where the model allows it. Workers of one model must agree.',
+      'How weights are kept: none (32-bit floats), int8, int4 (less memory, slower, less exact), w4a8 (4-bit weights for 8-bit activations: the fastest and least exact, native only), or auto: int8 where the model allows it, and on a graphics card none. webgpu has none and int8. Workers of one model must agree.',
     ),
   INKWELL_WIDE_VECTORS: z
     .enum(['auto', 'off'])
