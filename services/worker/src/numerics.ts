@@ -15,7 +15,7 @@ const kernels = '1';
 function backendOf({ name, device, quantization }: ModelBackendInfo): string {
   if (quantization === 'int8' && (name === 'native' || name === 'tfjs-wasm')) return 'native or wasm';
   // Libraries of others: what they compute may depend on the processor.
-  return name === 'tfjs-node' || name === 'webgpu' ? `${name} on ${device}` : name;
+  return name.startsWith('tfjs-node') || name === 'webgpu' ? `${name} on ${device}` : name;
 }
 
 /** @param checksums of the model's files, by name */

@@ -184,10 +184,10 @@ const embeddedEnvironment = z.object({
     .optional()
     .describe("The model's name in the API; default: the name of its folder."),
   INKWELL_BACKEND: z
-    .enum(['auto', 'native', 'wasm', 'tfjs', 'tfjs-node', 'webgpu', 'null'])
+    .enum(['auto', 'native', 'wasm', 'tfjs', 'tfjs-node', 'tfjs-node-gpu', 'webgpu', 'null'])
     .default('auto')
     .describe(
-      "What computes: native (our kernels compiled by npm run build:native), wasm (our kernels in WebAssembly), tfjs (TensorFlow.js's own operations, slow: the reference), tfjs-node (the same in libtensorflow, after npm run build:tfjs-node), webgpu (our kernels on a graphics card, after npm run install:webgpu), or null (no model: fixed tokens, to measure everything else). auto picks the best that works.",
+      "What computes: native (our kernels compiled by npm run build:native), wasm (our kernels in WebAssembly), tfjs (TensorFlow.js's own operations, slow: the reference), tfjs-node (the same in libtensorflow, after npm run build:tfjs-node), tfjs-node-gpu (on an NVIDIA card, after npm run build:tfjs-node -- --gpu), webgpu (our kernels on a graphics card, after npm run install:webgpu), or null (no model: fixed tokens, to measure everything else). auto picks the best that works.",
     ),
   INKWELL_THREADS: wholeNumber(0, 64)
     .default(0)

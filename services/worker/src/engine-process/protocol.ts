@@ -11,7 +11,7 @@ export const protocolVersion = 2;
 /** What the engine process is to run; composed by the caller, crosses the process border as JSON. */
 export interface EngineConfig {
   /** `auto` picks the best that initialises; `null` computes nothing and answers fixed tokens. */
-  backend: 'auto' | 'native' | 'wasm' | 'tfjs' | 'tfjs-node' | 'webgpu' | 'null';
+  backend: 'auto' | 'native' | 'wasm' | 'tfjs' | 'tfjs-node' | 'tfjs-node-gpu' | 'webgpu' | 'null';
   /** A model in Hugging Face layout; the null backend reads its tokenizer and context length. */
   modelDir: string;
   /** 0 = the backend's choice. */

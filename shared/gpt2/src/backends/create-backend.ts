@@ -17,6 +17,7 @@ const CREATORS = {
   wasm: async (...input) => (await import('./tfjs-wasm/backend.ts')).createTfjsWasmBackend(...input),
   tfjs: async (...input) => (await import('./tfjs/backend.ts')).createTfjsBackend(...input),
   'tfjs-node': async (...input) => (await import('./tfjs/backend.ts')).createTfjsNodeBackend(...input),
+  'tfjs-node-gpu': async (...input) => (await import('./tfjs/backend.ts')).createTfjsNodeGpuBackend(...input),
   webgpu: async (...input) => (await import('./webgpu/backend.ts')).createWebgpuBackend(...input),
 } as const satisfies Record<string, CreateBackend>;
 

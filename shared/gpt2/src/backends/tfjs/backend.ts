@@ -16,7 +16,7 @@ import { hiddenStates, type Past, type PlainWeights } from './plain-model.ts';
 import { type LoadedWeights, loadPlainWeights } from './plain-weights.ts';
 import { on, type Platform, startAnyPlatform } from './platform.ts';
 import { cut, trustedSizes } from './rows-together.ts';
-import { startTfjsNode } from './tfjs-node.ts';
+import { startTfjsNode, startTfjsNodeGpu } from './tfjs-node.ts';
 
 const DEFAULT_SEQUENCES = 16;
 
@@ -169,3 +169,5 @@ const createOn =
 export const createTfjsBackend = createOn(startAnyPlatform);
 /** The same in libtensorflow. */
 export const createTfjsNodeBackend = createOn(startTfjsNode);
+/** The same on an NVIDIA card, if one is found. */
+export const createTfjsNodeGpuBackend = createOn(startTfjsNodeGpu);

@@ -10,12 +10,17 @@ import { loadModel } from '../../load-model.ts';
 import { PARITY_MODELS } from '../../testing/parity-fixture.ts';
 import type { ParityReport } from '../../testing/parity-report.ts';
 import { testData } from '../../testing/paths.ts';
-import { isInstalled, TFJS_NODE } from './optional-packages.ts';
+import { isInstalled, TFJS_NODE, TFJS_NODE_GPU } from './optional-packages.ts';
 
 const timeoutMs = 300_000;
 const child = fileURLToPath(new URL('../../testing/parity-report.ts', import.meta.url));
 
-const CASES = [{ packages: TFJS_NODE, most: 1000, count: 32, models: PARITY_MODELS }] as const;
+const CASES = [TFJS_NODE, TFJS_NODE_GPU].map((packages) => ({
+  packages,
+  most: 1000,
+  count: 32,
+  models: PARITY_MODELS,
+}));
 
 for (const { packages, most, count, models } of CASES) {
   const { backend } = packages;

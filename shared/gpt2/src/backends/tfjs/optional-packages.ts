@@ -10,7 +10,7 @@ import { ModelError } from '../../errors.ts';
 
 export interface OptionalPackages {
   /** The backend that needs them. */
-  readonly backend: 'tfjs-node' | 'webgpu';
+  readonly backend: 'tfjs-node' | 'tfjs-node-gpu' | 'webgpu';
   readonly folder: string;
   /** A file that is there once they are complete. */
   readonly proof: string;
@@ -23,6 +23,13 @@ export const TFJS_NODE: OptionalPackages = {
   folder: '.inkwell-tfjs-node',
   proof: 'node_modules/@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node',
   command: 'npm run build:tfjs-node',
+};
+
+export const TFJS_NODE_GPU: OptionalPackages = {
+  backend: 'tfjs-node-gpu',
+  folder: '.inkwell-tfjs-node-gpu',
+  proof: 'node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node',
+  command: 'npm run build:tfjs-node -- --gpu',
 };
 
 export const WEBGPU: OptionalPackages = {
