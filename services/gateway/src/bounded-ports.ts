@@ -1,12 +1,13 @@
 /**
  * The ports as the gateway uses them: each belongs to a dependency, and every call goes through that dependency's circuit breaker. What is
  * slow or broken becomes a 503 `dependency_unavailable`, never a hang and never a stack, and what is known to be down is not asked at all.
- * `follow` and `awaitEnd` are long by nature: they have no deadline, but end when their dependency stays away.
+ * `follow`, `subscribe` and `awaitEnd` are long by nature: they have no deadline, but end when their dependency stays away.
  */
 import { type Breaker, type BreakerListener, createBreaker } from '@inkwell/resilience';
 import type { GatewayConfig } from './config.ts';
 import type { GatewayPorts } from './context.ts';
 import { guardedAwaitEnd, guardedFollow } from './guarded-follow.ts';
+import { guardedSubscribe } from './guarded-subscribe.ts';
 
 export interface DependencyPlan {
   /** For metrics, logs and readiness. */
@@ -81,6 +82,7 @@ function bound<T extends object>(portName: string, port: T, breaker: Breaker, bo
   const wrap = (property: PropertyKey, method: Method) => {
     if (property === 'follow') return guardedFollow(method.bind(port) as never, breaker, bounds.requestBudgetMs);
     if (property === 'awaitEnd') return guardedAwaitEnd(method.bind(port) as never, breaker, bounds.requestBudgetMs);
+    if (property === 'subscribe') return guardedSubscribe(method.bind(port) as never, breaker, bounds.requestBudgetMs);
     // A consumer is no caller; the gateway has none.
     if (property === 'consume') return method.bind(port);
     const what = `${portName}.${String(property)}`;

@@ -27,6 +27,7 @@ import type { FactTrail } from './audit/fact-trail.ts';
 import type { Identity } from './auth/identity.ts';
 import type { Dependency } from './bounded-ports.ts';
 import type { GatewayConfig } from './config.ts';
+import type { Heartbeat } from './delivery/heartbeat.ts';
 import type { Readers } from './delivery/readers.ts';
 import type { PublishedMarks } from './jobs/published-marks.ts';
 import type { ResponseCache } from './jobs/response-cache.ts';
@@ -86,6 +87,8 @@ export interface GatewayContext {
   readonly openApi: () => object;
   readonly lifecycle: Lifecycle;
   readonly readers: Readers;
+  /** Of all open streams. */
+  readonly heartbeat: Heartbeat;
   readonly publishedMarks: PublishedMarks;
   readonly responseCache: ResponseCache;
   /** The rules in force at this moment. */

@@ -9,6 +9,7 @@ import { checkRequestSignature } from './auth/check-signature.ts';
 import type { GatewayContext } from './context.ts';
 import { canonicalJson } from './http/canonical-json.ts';
 import { errorAnswer } from './http/error-answer.ts';
+import { Gone } from './http/gone.ts';
 import { parseQuery } from './http/parse-query.ts';
 import { sendAnswer } from './http/send-answer.ts';
 import { validate } from './http/validate.ts';
@@ -49,7 +50,7 @@ function endWhenRevoked(
   { identity }: GatewayContext,
   request: IncomingMessage,
   response: Response,
-  gone: AbortController,
+  gone: Gone,
 ): () => void {
   const end = () => {
     const error = new InkwellError(caller.kind === 'key' ? 'invalid_api_key' : 'invalid_token');
@@ -59,7 +60,7 @@ function endWhenRevoked(
     gone.abort();
   };
   const remove = identity.openCalls.add({ caller, end });
-  response.once('close', remove);
+  response.on('close', remove);
   return remove;
 }
 
@@ -67,8 +68,8 @@ export function dispatch(operation: Operation, gateway: GatewayContext): Request
   return async (request, response) => {
     response.locals.route = operation.path;
     response.locals.errorShape = operation.errorShape;
-    const gone = new AbortController();
-    response.once('close', () => {
+    const gone = new Gone();
+    response.on('close', () => {
       if (!response.writableFinished) gone.abort();
     });
     const caller = await callerOf(operation, request, response, gateway);
@@ -91,7 +92,9 @@ export function dispatch(operation: Operation, gateway: GatewayContext): Request
         query,
         body,
         requestHash: hash('sha256', identity.join('\n')),
-        gone: gone.signal,
+        get gone() {
+          return gone.signal;
+        },
         outliveRevocation,
       },
       gateway,

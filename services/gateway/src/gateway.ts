@@ -15,6 +15,7 @@ import { createIdentity } from './auth/identity.ts';
 import { boundPorts, type DependencyPlan } from './bounded-ports.ts';
 import { type GatewayConfig, resolveConfig } from './config.ts';
 import type { GatewayContext, GatewayPorts, ServedModel, WorkerStats } from './context.ts';
+import { Heartbeat } from './delivery/heartbeat.ts';
 import { Readers } from './delivery/readers.ts';
 import { embeddedDependencies } from './dependency-plans.ts';
 import { messageClassesOf } from './http/message-classes.ts';
@@ -110,6 +111,7 @@ function toContext(options: GatewayOptions): GatewayContext {
     },
     lifecycle: createLifecycle(),
     readers: new Readers(),
+    heartbeat: new Heartbeat(config.heartbeatMs),
     publishedMarks: new PublishedMarks(bounded.ports.jobStore, log),
     responseCache: new ResponseCache(options.clock, config.responseCacheBytes),
     policy: options.policy ?? defaultPolicy(),

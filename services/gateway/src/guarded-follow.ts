@@ -29,10 +29,10 @@ function watched(signal: AbortSignal, breaker: Breaker, graceMs: number) {
   return watch;
 }
 
-const toPublic = (error: unknown): unknown =>
+export const toPublic = (error: unknown): unknown =>
   error instanceof InkwellError || !isOutage(error) ? error : unavailable(error);
 
-const stayedAway = ({ dependency }: Breaker) => unavailable(new Error(`${dependency} stayed away`));
+export const stayedAway = ({ dependency }: Breaker) => unavailable(new Error(`${dependency} stayed away`));
 
 /** @param graceMs how long an outage is borne, from the last call that was answered */
 export function guardedFollow(

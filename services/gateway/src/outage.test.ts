@@ -17,7 +17,7 @@ function breakable() {
       get(_, property) {
         const method: unknown = Reflect.get(target, property, target);
         if (typeof method !== 'function' || property === 'consume') return method;
-        if (property === 'follow' || property === 'awaitEnd') return method.bind(target);
+        if (property === 'follow' || property === 'subscribe' || property === 'awaitEnd') return method.bind(target);
         return (...given: unknown[]) =>
           silent ? new Promise((resolve) => open.add(() => resolve(undefined))) : Reflect.apply(method, target, given);
       },

@@ -5,6 +5,14 @@
  */
 import type { JobEvent, JobKey, NewJobEvent, TerminalEvent } from '@inkwell/contracts';
 
+/** Who is told a story as it goes on. Hears nothing before `subscribe` has returned, and nothing after it left. Must not throw. */
+export interface StoryReader {
+  /** Events in order and without a gap, at least one. A promise holds the story back until it has resolved; it must not reject. */
+  tell(events: readonly JobEvent[]): Promise<void> | undefined;
+  /** The last it hears: the terminal event has been told or lies behind it (no error), or the story cannot be told on. */
+  end(error?: unknown): void;
+}
+
 export interface ResultStream {
   /**
    * Appends events numbered from `afterSeq` + 1. `stale` when `fence` isn't the job's newest fence (0 = never leased), when `afterSeq` isn't
@@ -20,6 +28,8 @@ export interface ResultStream {
    * quietly when the signal aborts.
    */
   follow(key: JobKey, afterSeq: number, signal: AbortSignal): AsyncIterable<JobEvent>;
+  /** `follow` for many who mostly wait: told instead of asking, a reader costs little more than its own object. Answers how to leave. */
+  subscribe(key: JobKey, afterSeq: number, reader: StoryReader): () => void;
   /**
    * The terminal event, as soon as there is one; undefined when the signal aborts first. For those who want nothing but the end: however long
    * the story grows meanwhile, that costs them nothing.

@@ -1,7 +1,8 @@
 import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openSse } from './sse-writer.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { SseWriter } from './sse-writer.ts';
 
 let server: Server;
 afterEach(() => {
@@ -24,7 +25,7 @@ const frame = `data: ${'x'.repeat(1_000)}\n\n`;
 describe('the SSE writer', () => {
   it('holds a producer back while its client does not read, and loses nothing', async () => {
     const { response, client } = await connect();
-    const writer = openSse(response, { heartbeatMs: 60_000, stallLimitMs: 60_000 });
+    const writer = new SseWriter(response, { heartbeat: new Heartbeat(60_000), stallLimitMs: 60_000 });
     let sent = 0;
     let blocked: Promise<void> | undefined;
     while (!blocked) {
@@ -46,7 +47,7 @@ describe('the SSE writer', () => {
 
   it('drops a client that leaves its stream unread for too long', async () => {
     const { response, client } = await connect();
-    const writer = openSse(response, { heartbeatMs: 60_000, stallLimitMs: 50 });
+    const writer = new SseWriter(response, { heartbeat: new Heartbeat(60_000), stallLimitMs: 50 });
     for (let blocked: Promise<void> | undefined; !response.destroyed; await blocked) blocked = writer.write(frame);
     expect(response.destroyed).toBe(true);
     await expect((await client).toArray()).rejects.toThrow('aborted');
@@ -60,7 +61,7 @@ describe('the SSE writer', () => {
       chunks.push(chunk);
       return write(chunk);
     }) as typeof response.write;
-    const writer = openSse(response, { heartbeatMs: 60_000, stallLimitMs: 60_000 });
+    const writer = new SseWriter(response, { heartbeat: new Heartbeat(60_000), stallLimitMs: 60_000 });
     for (let i = 0; i < 5; i++) writer.write(`data: ${i}\n\n`);
     const reader = await client;
     await new Promise((resolve) => setImmediate(resolve));

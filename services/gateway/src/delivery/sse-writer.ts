@@ -1,25 +1,21 @@
 /**
  * Writes server-sent events to one client: what is written within a turn of the event loop leaves as one chunk, a client that doesn't read
- * slows its producer down and is dropped after a while, and silence is broken by comments. Knows nothing of jobs.
+ * slows its producer down and is dropped after a while, and silence is broken by comments. Knows nothing of jobs. One object per stream,
+ * whose timers are shared, since there may be tens of thousands that wait.
  */
 import type { ServerResponse } from 'node:http';
+import type { Heartbeat } from './heartbeat.ts';
 
 export interface SseOptions {
   headers?: Readonly<Record<string, string>>;
-  heartbeatMs: number;
+  heartbeat: Heartbeat;
   stallLimitMs: number;
-}
-
-export interface SseWriter {
-  /** Queues complete frames. Answers a promise when the client must catch up first; it always resolves. */
-  write(frames: string): Promise<void> | undefined;
-  /** Flushes and ends the response. */
-  end(): void;
 }
 
 const flushAtLength = 32_768;
 /** The first bytes: proxies and clients see at once that the stream is open, and wait a second before coming back. */
 const opening = 'retry: 1000\n\n';
+const comment = ':\n\n';
 
 const sseHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -27,57 +23,89 @@ const sseHeaders = {
   'x-accel-buffering': 'no',
 };
 
-export function openSse(response: ServerResponse, options: SseOptions): SseWriter {
-  let buffer = opening;
-  let scheduled: NodeJS.Immediate | undefined;
-  let blocked: Promise<void> | undefined;
-  let wroteSinceBeat = true;
+/** Streams written to in this turn of the event loop. */
+let written: SseWriter[] = [];
 
-  function waitForDrain(): Promise<void> {
+function flushWritten(): void {
+  const streams = written;
+  written = [];
+  for (const stream of streams) stream.flush();
+}
+
+export class SseWriter {
+  readonly #response: ServerResponse;
+  readonly #heartbeat: Heartbeat;
+  readonly #part: number;
+  readonly #stallLimitMs: number;
+  #buffer = '';
+  #scheduled = false;
+  #wroteSinceBeat = true;
+  #blocked: Promise<void> | undefined;
+
+  constructor(response: ServerResponse, { headers, heartbeat, stallLimitMs }: SseOptions) {
+    this.#response = response;
+    this.#heartbeat = heartbeat;
+    this.#stallLimitMs = stallLimitMs;
+    this.#part = heartbeat.join(this);
+    response.on('close', () => heartbeat.leave(this, this.#part));
+    response.writeHead(200, { ...sseHeaders, ...headers });
+    response.write(opening);
+  }
+
+  /** Queues complete frames. Answers a promise when the client must catch up first; it always resolves. */
+  write(frames: string): Promise<void> | undefined {
+    this.#buffer += frames;
+    if (this.#buffer.length >= flushAtLength) this.flush();
+    else this.#schedule();
+    return this.#blocked;
+  }
+
+  /** Flushes and ends the response. */
+  end(): void {
+    this.flush();
+    this.#heartbeat.leave(this, this.#part);
+    this.#response.end();
+  }
+
+  /** Breaks off: what was written must not look whole. */
+  cut(): void {
+    this.#response.destroy();
+  }
+
+  flush(): void {
+    this.#scheduled = false;
+    if (this.#buffer === '' || this.#response.destroyed) return;
+    const chunk = this.#buffer;
+    this.#buffer = '';
+    this.#wroteSinceBeat = true;
+    if (!this.#response.write(chunk)) this.#blocked ??= this.#waitForDrain();
+  }
+
+  beat(): void {
+    if (!this.#wroteSinceBeat && !this.#blocked) this.#response.write(comment);
+    this.#wroteSinceBeat = false;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    if (written.length === 0) setImmediate(flushWritten);
+    written.push(this);
+  }
+
+  #waitForDrain(): Promise<void> {
+    const response = this.#response;
     return new Promise((resolve) => {
-      const stalled = setTimeout(() => response.destroy(), options.stallLimitMs);
+      const stalled = setTimeout(() => response.destroy(), this.#stallLimitMs);
       const go = () => {
         clearTimeout(stalled);
         response.off('drain', go);
         response.off('close', go);
-        blocked = undefined;
+        this.#blocked = undefined;
         resolve();
       };
       response.on('drain', go);
       response.on('close', go);
     });
   }
-
-  function flush(): void {
-    clearImmediate(scheduled);
-    scheduled = undefined;
-    if (buffer === '' || response.destroyed) return;
-    const chunk = buffer;
-    buffer = '';
-    wroteSinceBeat = true;
-    if (!response.write(chunk)) blocked ??= waitForDrain();
-  }
-
-  const heartbeat = setInterval(() => {
-    if (!wroteSinceBeat && !blocked) response.write(':\n\n');
-    wroteSinceBeat = false;
-  }, options.heartbeatMs);
-  heartbeat.unref();
-  response.once('close', () => clearInterval(heartbeat));
-  response.writeHead(200, { ...sseHeaders, ...options.headers });
-  flush();
-
-  return {
-    write(frames) {
-      buffer += frames;
-      if (buffer.length >= flushAtLength) flush();
-      else scheduled ??= setImmediate(flush);
-      return blocked;
-    },
-    end() {
-      flush();
-      clearInterval(heartbeat);
-      response.end();
-    },
-  };
 }

@@ -3,8 +3,8 @@
  * tried again until it is over or the patience is; a story goes on behind the last event that was seen.
  */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type { JobEvent, JobKey } from '@inkwell/contracts';
+import type { StoryReader } from '@inkwell/ports';
 import { isOutage, pauseAfter, retry, withBudget } from '@inkwell/resilience';
 import type { GatewayContext } from '../context.ts';
 
@@ -24,30 +24,57 @@ export function throughOutage<T>(gateway: GatewayContext, signal: AbortSignal, w
   });
 }
 
-/** `follow` across outages. @throws InkwellError `dependency_unavailable` when one lasts longer than patience */
-export async function* followThroughOutage(
+/** `subscribe` across outages: the reader's end has the error `dependency_unavailable` when one lasts longer than patience. */
+export function subscribeThroughOutage(
   gateway: GatewayContext,
   key: JobKey,
   afterSeq: number,
-  signal: AbortSignal,
-): AsyncGenerator<JobEvent> {
-  const { resultStream } = gateway.ports;
-  let seq = afterSeq;
-  let failures = 0;
-  let giveUpAt = 0;
-  while (!signal.aborted) {
-    try {
-      for await (const event of resultStream.follow(key, seq, signal)) {
-        failures = 0;
-        yield event;
-        seq = event.seq;
-      }
+  reader: StoryReader,
+): () => void {
+  const patient = new PatientReader(gateway, key, afterSeq, reader);
+  patient.begin();
+  return () => patient.leave();
+}
+
+class PatientReader implements StoryReader {
+  readonly #gateway: GatewayContext;
+  readonly #key: JobKey;
+  readonly #reader: StoryReader;
+  #seq: number;
+  #unsubscribe: (() => void) | undefined;
+  #failures = 0;
+  #giveUpAt = 0;
+  #pause: NodeJS.Timeout | undefined;
+
+  constructor(gateway: GatewayContext, key: JobKey, afterSeq: number, reader: StoryReader) {
+    this.#gateway = gateway;
+    this.#key = key;
+    this.#seq = afterSeq;
+    this.#reader = reader;
+  }
+
+  begin(): void {
+    this.#unsubscribe = this.#gateway.ports.resultStream.subscribe(this.#key, this.#seq, this);
+  }
+
+  tell(events: readonly JobEvent[]): Promise<void> | undefined {
+    this.#failures = 0;
+    this.#seq = events.at(-1)?.seq ?? this.#seq;
+    return this.#reader.tell(events);
+  }
+
+  end(error?: unknown): void {
+    if (this.#failures === 0) this.#giveUpAt = performance.now() + this.#gateway.config.streamPatienceMs;
+    if (error === undefined || !isOutage(error) || performance.now() > this.#giveUpAt) {
+      this.#reader.end(error);
       return;
-    } catch (error) {
-      if (failures === 0) giveUpAt = performance.now() + gateway.config.streamPatienceMs;
-      if (!isOutage(error) || performance.now() > giveUpAt) throw error;
-      failures++;
-      await delay(pauseAfter(failures, pauses), undefined, { signal }).catch(() => {});
     }
+    this.#failures++;
+    this.#pause = setTimeout(() => this.begin(), pauseAfter(this.#failures, pauses));
+  }
+
+  leave(): void {
+    clearTimeout(this.#pause);
+    this.#unsubscribe?.();
   }
 }

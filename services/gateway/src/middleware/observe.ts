@@ -5,7 +5,7 @@ import type { Gate } from './gate.ts';
 export function observe({ log, metrics }: GatewayContext): Gate {
   return (request, response) => {
     const start = performance.now();
-    response.once('close', () => {
+    response.on('close', () => {
       const seconds = (performance.now() - start) / 1_000;
       const route = (response.locals.route as string | undefined) ?? 'none';
       const { method } = request;

@@ -19,6 +19,7 @@ import {
   leaseConformance,
   resultStreamConformance,
   resultStreamFollowConformance,
+  resultStreamSubscribeConformance,
   revocationStoreConformance,
   sessionStoreConformance,
   usageLedgerConformance,
@@ -59,6 +60,7 @@ keyStoreConformance(makeAdapter);
 leaseConformance(makeAdapter);
 resultStreamConformance(makeAdapter);
 resultStreamFollowConformance(makeAdapter);
+resultStreamSubscribeConformance(makeAdapter);
 workerRegistryConformance(makeAdapter);
 attemptStoreConformance(makeAdapter);
 revocationStoreConformance(makeAdapter);

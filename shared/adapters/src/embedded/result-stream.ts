@@ -5,7 +5,8 @@
 import { InkwellError, type JobEvent, type JobKey, type TerminalEvent } from '@inkwell/contracts';
 import type { Clock, ResultStream } from '@inkwell/ports';
 import { endsStory, numberEvents } from '../append.ts';
-import type { Follower } from '../follower.ts';
+import { followBySubscribing } from '../follow.ts';
+import { Subscription, type Telling } from '../subscription.ts';
 import type { Database } from './database.ts';
 import type { Channel, StoryEnd, StoryWatch } from './story-watch.ts';
 
@@ -37,6 +38,34 @@ export function createResultStream(database: Database, clock: Clock, watch: Stor
     return { lastSeq: row?.seq ?? 0, ended: row?.terminal === 1 };
   };
 
+  const pageAfter = (key: JobKey, seq: number) => read(key, seq, pageSize);
+  const telling: Telling<Channel> = {
+    closedError: () => (database.closed.aborted ? closedError() : undefined),
+    left: (story) => watch.left(story),
+  };
+  const subscribe: ResultStream['subscribe'] = (key, afterSeq, reader) => {
+    let left = false;
+    let subscription: Subscription<Channel> | undefined;
+    queueMicrotask(() => {
+      if (left) return;
+      try {
+        subscription = new Subscription(
+          watch.open(key, () => readEnd(key), pageAfter),
+          afterSeq,
+          reader,
+          telling,
+        );
+      } catch (error) {
+        return reader.end(error);
+      }
+      subscription.start();
+    });
+    return () => {
+      left = true;
+      subscription?.leave();
+    };
+  };
+
   return {
     async append(key, fence, afterSeq, events) {
       const bodies = numberEvents(events, afterSeq).map((event) => JSON.stringify(event));
@@ -63,29 +92,12 @@ export function createResultStream(database: Database, clock: Clock, watch: Stor
       return row && parse(row);
     },
 
-    async *follow(key, afterSeq, signal) {
-      if (signal.aborted) return;
-      const follower = watch.enter(key, signal, () => readEnd(key));
-      try {
-        let seq = afterSeq;
-        while (await moves(follower, seq, signal)) {
-          const latest = follower.story.latestAfter(seq);
-          const page = latest.length > 0 ? latest : read(key, seq, pageSize);
-          if (page.length === 0) throw new InkwellError('job_not_found', { message: 'The job was removed.' });
-          for (const event of page) {
-            yield event;
-            seq = event.seq;
-            if (signal.aborted) return;
-          }
-        }
-      } finally {
-        watch.leave(key, follower);
-      }
-    },
+    subscribe,
+    follow: followBySubscribing(subscribe),
 
     async awaitEnd(key, signal) {
       if (signal.aborted) return undefined;
-      const follower = watch.enter(key, signal, () => readEnd(key));
+      const follower = watch.enter(key, signal, () => readEnd(key), pageAfter);
       try {
         const { story } = follower;
         while (!story.ended) {
@@ -95,21 +107,10 @@ export function createResultStream(database: Database, clock: Clock, watch: Stor
         }
         return (await this.last(key)) as TerminalEvent | undefined;
       } finally {
-        watch.leave(key, follower);
+        watch.leave(follower);
       }
     },
   };
-
-  /** Waits for events after `seq`; false when none will come or the signal aborted. */
-  async function moves(follower: Follower<Channel>, seq: number, signal: AbortSignal): Promise<boolean> {
-    const { story } = follower;
-    while (!signal.aborted && story.lastSeq <= seq) {
-      if (story.ended) return false;
-      if (database.closed.aborted) throw closedError();
-      await follower.changed();
-    }
-    return !signal.aborted;
-  }
 }
 
 function closedError(): InkwellError {

@@ -4,27 +4,39 @@
  */
 import type { JobEvent, JobKey } from '@inkwell/contracts';
 import { Follower } from '../follower.ts';
+import type { Story } from '../subscription.ts';
 
 export interface StoryEnd {
   lastSeq: number;
   ended: boolean;
 }
 
-export class Channel {
+type ReadPage = (key: JobKey, afterSeq: number) => JobEvent[];
+
+export class Channel implements Story {
+  readonly key: JobKey;
   lastSeq: number;
   ended: boolean;
   readonly followers = new Set<{ wake(): void }>();
+  readonly #readPage: ReadPage;
   #latest: readonly JobEvent[] = [];
 
-  constructor({ lastSeq, ended }: StoryEnd) {
+  constructor(key: JobKey, { lastSeq, ended }: StoryEnd, readPage: ReadPage) {
+    this.key = key;
+    this.#readPage = readPage;
     this.lastSeq = lastSeq;
     this.ended = ended;
   }
 
-  /** Events of the latest append that lie after `seq` with none missing in between; empty when it doesn't reach back that far. */
-  latestAfter(seq: number): readonly JobEvent[] {
+  /** Those of the latest append, when it reaches back that far. */
+  after(seq: number): readonly JobEvent[] {
     const first = this.#latest[0]?.seq;
-    return first === undefined || first > seq + 1 ? [] : this.#latest.slice(seq + 1 - first);
+    const latest = first === undefined || first > seq + 1 ? [] : this.#latest.slice(seq + 1 - first);
+    return latest.length > 0 ? latest : this.#readPage(this.key, seq);
+  }
+
+  caughtUp(): void {
+    // The latest append is all it keeps.
   }
 
   announce(events: readonly JobEvent[], ended: boolean): void {
@@ -48,18 +60,27 @@ export class StoryWatch {
   }
 
   /** `readEnd` is asked only for the first follower and must answer without yielding to other work: nothing can slip in between. */
-  enter(key: JobKey, signal: AbortSignal, readEnd: () => StoryEnd): Follower<Channel> {
+  open(key: JobKey, readEnd: () => StoryEnd, readPage: ReadPage): Channel {
     let channel = this.#channels.get(key);
     if (channel === undefined) {
-      channel = new Channel(readEnd());
+      channel = new Channel(key, readEnd(), readPage);
       this.#channels.set(key, channel);
     }
-    return new Follower(channel, signal);
+    return channel;
   }
 
-  leave(key: JobKey, follower: Follower<Channel>): void {
+  enter(key: JobKey, signal: AbortSignal, readEnd: () => StoryEnd, readPage: ReadPage): Follower<Channel> {
+    return new Follower(this.open(key, readEnd, readPage), signal);
+  }
+
+  leave(follower: Follower<Channel>): void {
     follower.leave();
-    if (follower.story.followers.size === 0) this.#channels.delete(key);
+    this.left(follower.story);
+  }
+
+  /** One of its followers is gone. */
+  left(channel: Channel): void {
+    if (channel.followers.size === 0 && this.#channels.get(channel.key) === channel) this.#channels.delete(channel.key);
   }
 
   wakeAll(): void {

@@ -12,6 +12,7 @@ import {
   leaseConformance,
   resultStreamConformance,
   resultStreamFollowConformance,
+  resultStreamSubscribeConformance,
   workerRegistryConformance,
 } from '@inkwell/ports/conformance';
 import { startRedis } from '../../../../infra/services/redis.ts';
@@ -41,4 +42,5 @@ jobStoreTransitionConformance(makeAdapter);
 leaseConformance(makeAdapter);
 resultStreamConformance(makeAdapter);
 resultStreamFollowConformance(makeAdapter);
+resultStreamSubscribeConformance(makeAdapter);
 workerRegistryConformance(makeAdapter);

@@ -4,16 +4,15 @@
  * answers `ok`. Durable to the degree the server's `appendfsync` says. Stories live as long as their job's record; one without a record is
  * forgotten the retention after its last write.
  */
-import { InkwellError, type JobEvent, type JobKey } from '@inkwell/contracts';
+import type { JobEvent, JobKey } from '@inkwell/contracts';
 import type { ResultStream } from '@inkwell/ports';
 import { endsStory, numberEvents } from '../append.ts';
-import type { Follower } from '../follower.ts';
+import { followBySubscribing } from '../follow.ts';
 import { AppendLine } from './append-line.ts';
 import type { Channels } from './channels.ts';
-import { closedError, type RedisConnection } from './connection.ts';
+import type { RedisConnection } from './connection.ts';
 import type { EndFeed } from './end-feed.ts';
 import { parseEntry, toEntry } from './entry.ts';
-import type { FollowedStory } from './followed-story.ts';
 import type { Keyspace } from './keyspace.ts';
 import { newMark } from './mark.ts';
 import { StoryFeed } from './story-feed.ts';
@@ -26,6 +25,7 @@ export function createResultStream(
   ends: EndFeed,
 ): ResultStream {
   const feed = new StoryFeed({ connection, channels, keys, retentionMs });
+  const subscribe: ResultStream['subscribe'] = (...given) => feed.subscribe(...given);
   const line = new AppendLine(connection, keys.feed(''), retentionMs);
 
   return {
@@ -45,37 +45,9 @@ export function createResultStream(
       return entry === null ? undefined : parseEntry(entry);
     },
 
-    async *follow(key, afterSeq, signal) {
-      if (signal.aborted) return;
-      const follower = await feed.enter(key, afterSeq, signal);
-      try {
-        let seq = afterSeq;
-        while (await moves(follower, seq, signal)) {
-          const page = await follower.story.after(seq);
-          if (page.length === 0) throw new InkwellError('job_not_found', { message: 'The job was removed.' });
-          for (const event of page) {
-            if (signal.aborted) return;
-            yield event;
-            seq = event.seq;
-          }
-        }
-      } finally {
-        feed.leave(key, follower);
-      }
-    },
+    subscribe,
+    follow: followBySubscribing(subscribe),
 
     awaitEnd: (key, signal) => ends.wait(key, signal),
   };
-
-  /** Waits for events after `seq`; false when none will come or the signal aborted. */
-  async function moves(follower: Follower<FollowedStory>, seq: number, signal: AbortSignal): Promise<boolean> {
-    const { story } = follower;
-    while (!signal.aborted && story.lastSeq <= seq) {
-      if (story.ended) return false;
-      if (connection.closed.aborted) throw closedError();
-      story.caughtUp();
-      await follower.changed();
-    }
-    return !signal.aborted;
-  }
 }

@@ -5,9 +5,10 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { JobEvent, JobKey } from '@inkwell/contracts';
-import { Follower } from '../follower.ts';
+import type { StoryReader } from '@inkwell/ports';
+import { Subscription, type Telling } from '../subscription.ts';
 import type { Channels } from './channels.ts';
-import type { RedisConnection } from './connection.ts';
+import { closedError, type RedisConnection } from './connection.ts';
 import { parseEntry } from './entry.ts';
 import { FollowedStory } from './followed-story.ts';
 import type { Keyspace } from './keyspace.ts';
@@ -39,12 +40,7 @@ local first, last = string.find(followers or '', ARGV[1] .. ' ', 1, true)
 if first then redis.call('HSET', KEYS[1], 'followers', string.sub(followers, 1, first - 1) .. string.sub(followers, last + 1)) end
 `);
 
-interface Entry {
-  key: JobKey;
-  story: FollowedStory;
-  address: string;
-  open: Promise<void>;
-}
+const opened = Promise.resolve();
 
 export interface StoryFeedOptions {
   connection: RedisConnection;
@@ -56,52 +52,64 @@ export interface StoryFeedOptions {
 export class StoryFeed {
   readonly #options: StoryFeedOptions;
   readonly #process = newMark();
-  readonly #byKey = new Map<JobKey, Entry>();
-  readonly #byNumber = new Map<number, Entry>();
+  readonly #byKey = new Map<JobKey, FollowedStory>();
+  readonly #byNumber = new Map<number, FollowedStory>();
+  readonly #telling: Telling<FollowedStory>;
+  readonly #readPage = (key: JobKey, afterSeq: number) => this.readPage(key, afterSeq, pageSize);
   #lastNumber = 0;
   #listening: Promise<void> | undefined;
 
   constructor(options: StoryFeedOptions) {
     this.#options = options;
-    options.connection.closed.addEventListener('abort', () => {
-      for (const { story } of this.#byKey.values()) story.wake();
+    const { closed } = options.connection;
+    this.#telling = {
+      closedError: () => (closed.aborted ? closedError() : undefined),
+      left: (story) => this.#left(story),
+    };
+    closed.addEventListener('abort', () => {
+      for (const story of this.#byKey.values()) story.wake();
     });
   }
 
-  /** Resolves once nothing that is appended from now on can be missed. */
-  async enter(key: JobKey, afterSeq: number, signal: AbortSignal): Promise<Follower<FollowedStory>> {
-    const entry = this.#byKey.get(key) ?? this.#open(key, afterSeq);
-    const follower = new Follower(entry.story, signal);
-    try {
-      // News or an abort may come first; either is enough to go on.
-      await Promise.race([entry.open, follower.changed()]);
-    } catch (error) {
-      this.leave(key, follower);
-      throw error;
-    }
-    return follower;
+  /** Begins once nothing that is appended from then on can be missed. */
+  subscribe(key: JobKey, afterSeq: number, reader: StoryReader): () => void {
+    const entry = this.#byKey.get(key) ?? this.#enter(key);
+    const subscription = new Subscription(entry, afterSeq, reader, this.#telling);
+    entry.open ??= this.#open(entry, afterSeq);
+    entry.open.then(
+      () => subscription.start(),
+      (error: unknown) => subscription.finish(error),
+    );
+    return () => subscription.leave();
   }
 
-  leave(key: JobKey, follower: Follower<FollowedStory>): void {
+  #left(entry: FollowedStory): void {
     const { connection, keys } = this.#options;
-    follower.leave();
-    const entry = this.#byKey.get(key);
-    if (entry === undefined || entry.story !== follower.story || entry.story.followers.size > 0) return;
-    this.#byKey.delete(key);
-    this.#byNumber.delete(numberOf(entry.address));
-    if (entry.story.ended || connection.closed.aborted) return;
+    if (entry.followers.size > 0 || this.#byKey.get(entry.key) !== entry) return;
+    this.#byKey.delete(entry.key);
+    this.#byNumber.delete(entry.number);
+    if (entry.ended || connection.closed.aborted) return;
     // News for nobody are harmless, so a failure here is none.
-    connection.call((redis) => leaveStory.run(redis, [keys.job(key)], [entry.address])).catch(() => undefined);
+    connection
+      .call((redis) => leaveStory.run(redis, [keys.job(entry.key)], [this.#addressOf(entry)]))
+      .catch(() => undefined);
   }
 
-  #open(key: JobKey, afterSeq: number): Entry {
-    const number = ++this.#lastNumber;
-    const story = new FollowedStory((from) => this.readPage(key, from, pageSize));
-    const entry: Entry = { key, story, address: `${this.#process}.${number}`, open: Promise.resolve() };
+  #enter(key: JobKey): FollowedStory {
+    const entry = new FollowedStory(key, ++this.#lastNumber, this.#readPage);
     this.#byKey.set(key, entry);
-    this.#byNumber.set(number, entry);
-    entry.open = this.#listen().then(() => this.#look(entry, afterSeq));
+    this.#byNumber.set(entry.number, entry);
     return entry;
+  }
+
+  #addressOf({ number }: FollowedStory): string {
+    return `${this.#process}.${number}`;
+  }
+
+  async #open(entry: FollowedStory, afterSeq: number): Promise<void> {
+    await this.#listen();
+    await this.#look(entry, afterSeq);
+    entry.open = opened;
   }
 
   async readPage(key: JobKey, afterSeq: number, limit: number): Promise<JobEvent[]> {
@@ -125,10 +133,10 @@ export class StoryFeed {
   }
 
   /** Gives the story our address and sees how far it is. */
-  async #look({ key, story, address }: Entry, afterSeq: number): Promise<void> {
+  async #look(story: FollowedStory, afterSeq: number): Promise<void> {
     const { connection, keys, retentionMs } = this.#options;
-    const names = [keys.job(key), keys.events(key)];
-    const args = [address, afterSeq, pageSize, retentionMs];
+    const names = [keys.job(story.key), keys.events(story.key)];
+    const args = [this.#addressOf(story), afterSeq, pageSize, retentionMs];
     const answer = await connection.call((redis) => followStory.run(redis, names, args));
     const [lastSeq, ended, entries] = answer as [number, number, string[]];
     story.moved(lastSeq, ended === 1, entries.map(parseEntry));
@@ -136,7 +144,7 @@ export class StoryFeed {
 
   #hear(message: string): void {
     for (const { number, lastSeq, ended, events } of readNews(message))
-      this.#byNumber.get(number)?.story.moved(lastSeq, ended, events);
+      this.#byNumber.get(number)?.moved(lastSeq, ended, events);
   }
 
   async #lookAgain(): Promise<void> {
@@ -146,18 +154,14 @@ export class StoryFeed {
     }
   }
 
-  async #lookUntilSeen(entry: Entry): Promise<void> {
+  async #lookUntilSeen(entry: FollowedStory): Promise<void> {
     const { closed } = this.#options.connection;
     while (!closed.aborted && this.#byKey.get(entry.key) === entry) {
       try {
-        return await this.#look(entry, entry.story.lastSeq);
+        return await this.#look(entry, entry.lastSeq);
       } catch {
         await wait(pauseAfterFailureMs, undefined, { ref: false });
       }
     }
   }
-}
-
-function numberOf(address: string): number {
-  return Number(address.slice(address.indexOf('.') + 1));
 }

@@ -18,6 +18,7 @@ export { leaseConformance } from './lease.ts';
 export { rateLimiterConformance } from './rate-limiter.ts';
 export { resultStreamConformance } from './result-stream.ts';
 export { resultStreamFollowConformance } from './result-stream-follow.ts';
+export { resultStreamSubscribeConformance } from './result-stream-subscribe.ts';
 export { revocationStoreConformance } from './revocation-store.ts';
 export { endedJob, fact, message } from './samples.ts';
 export { sessionStoreConformance } from './session-store.ts';

@@ -29,7 +29,7 @@ async function stream(gateway: GatewayContext, call: CompletionCall, accepted: A
   const start = async (jobId: string): Promise<JobRecord> => (await acceptJob(gateway, accepted, jobId)).record;
   const join = (jobId: string) => gateway.ports.jobStore.get(jobKey(accepted.tenant, jobId));
   const { value: record, replayed } = await idempotentStream(gateway, call, start, join);
-  await streamCompletion(gateway, call, record, {
+  streamCompletion(gateway, call, record, {
     includeUsage: call.body.stream_options?.include_usage ?? false,
     headers: { ...jobHeader(record), ...(replayed ? replayedHeader : {}) },
   });

@@ -49,7 +49,7 @@ export const jobEvents = defineOperation({
       return { status: 204, contentType: 'text/event-stream', body: '' };
     }
     if (call.request.method === 'HEAD') return { status: 200, contentType: 'text/event-stream', body: '' };
-    await streamJob(gateway, call, record, afterSeq);
+    streamJob(gateway, call, record, afterSeq);
     return undefined;
   },
 });
