@@ -1,6 +1,6 @@
 /** What guarded-follow.ts does for one follower, for the many who subscribe: one watch over the breaker for all of them. */
 import type { JobEvent } from '@inkwell/contracts';
-import type { ResultStream, StoryReader } from '@inkwell/ports';
+import type { ResultStream, StoryReader, StorySubscription } from '@inkwell/ports';
 import type { Breaker } from '@inkwell/resilience';
 import { stayedAway, toPublic } from './guarded-follow.ts';
 
@@ -20,15 +20,15 @@ export function guardedSubscribe(
     away &&= breaker.state !== 'closed';
     const one = new GuardedReader(reader, guarded);
     if (away) queueMicrotask(() => one.end(stayedAway(breaker)));
-    else one.unsubscribe = subscribe(key, afterSeq, one);
-    return () => one.leave();
+    else one.subscription = subscribe(key, afterSeq, one);
+    return one;
   };
 }
 
-class GuardedReader implements StoryReader {
+class GuardedReader implements StoryReader, StorySubscription {
   readonly #reader: StoryReader;
   readonly #guarded: Set<GuardedReader>;
-  unsubscribe: (() => void) | undefined;
+  subscription: StorySubscription | undefined;
 
   constructor(reader: StoryReader, guarded: Set<GuardedReader>) {
     this.#reader = reader;
@@ -47,6 +47,6 @@ class GuardedReader implements StoryReader {
   }
 
   leave(): void {
-    if (this.#guarded.delete(this)) this.unsubscribe?.();
+    if (this.#guarded.delete(this)) this.subscription?.leave();
   }
 }

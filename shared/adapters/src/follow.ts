@@ -9,7 +9,7 @@ export function followBySubscribing(subscribe: ResultStream['subscribe']): Resul
     let taken: (() => void) | undefined;
     let end: { error?: unknown } | undefined;
     let wake = () => {};
-    const leave = subscribe(key, afterSeq, {
+    const subscription = subscribe(key, afterSeq, {
       tell(events) {
         page = events;
         wake();
@@ -40,7 +40,7 @@ export function followBySubscribing(subscribe: ResultStream['subscribe']): Resul
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
-      leave();
+      subscription.leave();
     }
   };
 }

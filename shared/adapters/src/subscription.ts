@@ -5,7 +5,7 @@
  * States: *told* all there is, until it is woken; *busy* while a page is read or the reader holds the story back; *over*.
  */
 import { InkwellError, type JobEvent } from '@inkwell/contracts';
-import type { StoryReader } from '@inkwell/ports';
+import type { StoryReader, StorySubscription } from '@inkwell/ports';
 
 export interface Story {
   readonly lastSeq: number;
@@ -25,7 +25,7 @@ export interface Telling<Followed extends Story> {
   left(story: Followed): void;
 }
 
-export class Subscription<Followed extends Story> {
+export class Subscription<Followed extends Story> implements StorySubscription {
   readonly story: Followed;
   readonly #telling: Telling<Followed>;
   readonly #reader: StoryReader;

@@ -14,7 +14,7 @@ export type { KeyRotation, KeyStore } from './key-store.ts';
 export type { Lease } from './lease.ts';
 export type { ModelBackend, ModelBackendInfo, StepBatch } from './model-backend.ts';
 export type { Limit, LimitUse, LimitWindow, RateLimiter, TakeRequest, TakeResult } from './rate-limiter.ts';
-export type { ResultStream, StoryReader } from './result-stream.ts';
+export type { ResultStream, StoryReader, StorySubscription } from './result-stream.ts';
 export type { RevocationStore } from './revocation-store.ts';
 export type { RotationResult, SessionRotation, SessionStore } from './session-store.ts';
 export type { BucketSize, UsageGroup, UsageLedger, UsageQuery, UsageSum } from './usage-ledger.ts';

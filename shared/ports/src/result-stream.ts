@@ -13,6 +13,11 @@ export interface StoryReader {
   end(error?: unknown): void;
 }
 
+export interface StorySubscription {
+  /** Nothing is told any more; may be called again. */
+  leave(): void;
+}
+
 export interface ResultStream {
   /**
    * Appends events numbered from `afterSeq` + 1. `stale` when `fence` isn't the job's newest fence (0 = never leased), when `afterSeq` isn't
@@ -28,8 +33,8 @@ export interface ResultStream {
    * quietly when the signal aborts.
    */
   follow(key: JobKey, afterSeq: number, signal: AbortSignal): AsyncIterable<JobEvent>;
-  /** `follow` for many who mostly wait: told instead of asking, a reader costs little more than its own object. Answers how to leave. */
-  subscribe(key: JobKey, afterSeq: number, reader: StoryReader): () => void;
+  /** `follow` for many who mostly wait: told instead of asking, a reader costs little more than its own object. */
+  subscribe(key: JobKey, afterSeq: number, reader: StoryReader): StorySubscription;
   /**
    * The terminal event, as soon as there is one; undefined when the signal aborts first. For those who want nothing but the end: however long
    * the story grows meanwhile, that costs them nothing.

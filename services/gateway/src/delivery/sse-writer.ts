@@ -4,6 +4,7 @@
  * whose timers are shared, since there may be tens of thousands that wait.
  */
 import type { ServerResponse } from 'node:http';
+import { letGoOfHead } from '../http/let-go.ts';
 import type { Heartbeat } from './heartbeat.ts';
 
 export interface SseOptions {
@@ -50,6 +51,7 @@ export class SseWriter {
     response.on('close', () => heartbeat.leave(this, this.#part));
     response.writeHead(200, { ...sseHeaders, ...headers });
     response.write(opening);
+    letGoOfHead(response);
   }
 
   /** Queues complete frames. Answers a promise when the client must catch up first; it always resolves. */

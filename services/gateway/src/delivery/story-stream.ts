@@ -4,8 +4,9 @@
  * its frames look like, and what a failure means, each kind of stream says.
  */
 import { isTerminalEvent, type JobEvent, type JobKey, type JobRecord, type TerminalEvent } from '@inkwell/contracts';
-import type { StoryReader } from '@inkwell/ports';
+import type { StoryReader, StorySubscription } from '@inkwell/ports';
 import type { GatewayContext } from '../context.ts';
+import { letGoOfRequest } from '../http/let-go.ts';
 import { cancelInBackground } from '../jobs/cancel-job.ts';
 import type { Call } from '../operation.ts';
 import type { OpenEvent } from './job-frames.ts';
@@ -25,7 +26,7 @@ export abstract class StoryStream implements StoryReader {
   protected readonly gateway: GatewayContext;
   protected readonly key: JobKey;
   protected readonly writer: SseWriter;
-  readonly #leave: () => void;
+  readonly #subscription: StorySubscription;
   /** What it takes to cancel the job, when its clients' leaving does that. */
   readonly #cancels: { record: JobRecord; call: Call; byLast: boolean } | undefined;
   /** Aborts what is still asked for at the end. */
@@ -40,12 +41,12 @@ export abstract class StoryStream implements StoryReader {
     if (record.onDisconnect === 'cancel') {
       this.#cancels = { record, call, byLast: cancelledBy === 'the last reader' };
       gateway.readers.came(record.key);
-    }
+    } else letGoOfRequest(call.request);
     gateway.metrics.openStreams.inc();
     const { heartbeat, config } = gateway;
     this.writer = new SseWriter(call.response, { headers, heartbeat, stallLimitMs: config.stallLimitMs });
     call.response.on('close', () => this.#clientLeft());
-    this.#leave = subscribeThroughOutage(gateway, record.key, afterSeq, this);
+    this.#subscription = subscribeThroughOutage(gateway, record.key, afterSeq, this);
     this.#release = gateway.lifecycle[stopOn](() => this.#stop());
   }
 
@@ -111,7 +112,7 @@ export abstract class StoryStream implements StoryReader {
   #finish(): boolean {
     this.#over = true;
     this.#ending?.abort();
-    this.#leave();
+    this.#subscription.leave();
     this.#release();
     this.gateway.metrics.openStreams.dec();
     return this.#cancels !== undefined && this.gateway.readers.left(this.key);

@@ -4,7 +4,7 @@
  */
 
 import type { JobEvent, JobKey } from '@inkwell/contracts';
-import type { StoryReader } from '@inkwell/ports';
+import type { StoryReader, StorySubscription } from '@inkwell/ports';
 import { isOutage, pauseAfter, retry, withBudget } from '@inkwell/resilience';
 import type { GatewayContext } from '../context.ts';
 
@@ -30,18 +30,18 @@ export function subscribeThroughOutage(
   key: JobKey,
   afterSeq: number,
   reader: StoryReader,
-): () => void {
+): StorySubscription {
   const patient = new PatientReader(gateway, key, afterSeq, reader);
   patient.begin();
-  return () => patient.leave();
+  return patient;
 }
 
-class PatientReader implements StoryReader {
+class PatientReader implements StoryReader, StorySubscription {
   readonly #gateway: GatewayContext;
   readonly #key: JobKey;
   readonly #reader: StoryReader;
   #seq: number;
-  #unsubscribe: (() => void) | undefined;
+  #subscription: StorySubscription | undefined;
   #failures = 0;
   #giveUpAt = 0;
   #pause: NodeJS.Timeout | undefined;
@@ -54,7 +54,7 @@ class PatientReader implements StoryReader {
   }
 
   begin(): void {
-    this.#unsubscribe = this.#gateway.ports.resultStream.subscribe(this.#key, this.#seq, this);
+    this.#subscription = this.#gateway.ports.resultStream.subscribe(this.#key, this.#seq, this);
   }
 
   tell(events: readonly JobEvent[]): Promise<void> | undefined {
@@ -75,6 +75,6 @@ class PatientReader implements StoryReader {
 
   leave(): void {
     clearTimeout(this.#pause);
-    this.#unsubscribe?.();
+    this.#subscription?.leave();
   }
 }

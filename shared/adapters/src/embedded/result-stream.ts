@@ -60,9 +60,11 @@ export function createResultStream(database: Database, clock: Clock, watch: Stor
       }
       subscription.start();
     });
-    return () => {
-      left = true;
-      subscription?.leave();
+    return {
+      leave() {
+        left = true;
+        subscription?.leave();
+      },
     };
   };
 

@@ -5,7 +5,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { JobEvent, JobKey } from '@inkwell/contracts';
-import type { StoryReader } from '@inkwell/ports';
+import type { StoryReader, StorySubscription } from '@inkwell/ports';
 import { Subscription, type Telling } from '../subscription.ts';
 import type { Channels } from './channels.ts';
 import { closedError, type RedisConnection } from './connection.ts';
@@ -72,7 +72,7 @@ export class StoryFeed {
   }
 
   /** Begins once nothing that is appended from then on can be missed. */
-  subscribe(key: JobKey, afterSeq: number, reader: StoryReader): () => void {
+  subscribe(key: JobKey, afterSeq: number, reader: StoryReader): StorySubscription {
     const entry = this.#byKey.get(key) ?? this.#enter(key);
     const subscription = new Subscription(entry, afterSeq, reader, this.#telling);
     entry.open ??= this.#open(entry, afterSeq);
@@ -80,7 +80,7 @@ export class StoryFeed {
       () => subscription.start(),
       (error: unknown) => subscription.finish(error),
     );
-    return () => subscription.leave();
+    return subscription;
   }
 
   #left(entry: FollowedStory): void {

@@ -106,19 +106,19 @@ export function resultStreamSubscribeConformance(makeAdapter: MakeAdapter<'resul
       const witness = recorder();
       const [never, once, inside] = [recorder(), recorder(), recorder()];
       stream().subscribe(key, 0, witness.reader);
-      stream().subscribe(key, 0, never.reader)();
-      const leaveOnce = stream().subscribe(key, 0, once.reader);
-      const leaveInside = stream().subscribe(key, 0, {
+      stream().subscribe(key, 0, never.reader).leave();
+      const toOnce = stream().subscribe(key, 0, once.reader);
+      const toInside = stream().subscribe(key, 0, {
         tell(events) {
-          leaveInside();
+          toInside.leave();
           return inside.reader.tell(events);
         },
         end: inside.reader.end,
       });
       await stream().append(key, 0, 0, [queued]);
       await Promise.all([witness.after(1), once.after(1), inside.after(1)]);
-      leaveOnce();
-      leaveOnce();
+      toOnce.leave();
+      toOnce.leave();
       await stream().append(key, 0, 1, [delta('a'), terminal('completed')]);
       await witness.ended;
       expect([never, once, inside].map(({ seen }) => seen.length)).toEqual([0, 1, 1]);
