@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { writeRandomModel } from '@inkwell/gpt2';
+import { modelProcessFlags, writeRandomModel } from '@inkwell/gpt2';
 import { nativeAddonPath } from '@inkwell/gpt2/native-addon';
 import type { EngineFigures } from './engine-child.ts';
 import { measureReadBandwidth } from './memory-bandwidth.ts';
@@ -91,7 +91,11 @@ function ours(engine: string, { directory = random124m, backend, quantization, a
     join(scratch, 'quantised'),
     addonPath,
   ];
-  return { engine, command: [process.execPath, ...child], isComparable: directory === random124m };
+  return {
+    engine,
+    command: [process.execPath, ...modelProcessFlags, ...child],
+    isComparable: directory === random124m,
+  };
 }
 
 /** The native accelerator, where a compiler is. */

@@ -9,6 +9,7 @@ import { benchBreakdown } from './breakdown-bench.ts';
 import { benchCluster } from './cluster-bench.ts';
 import { benchEngine } from './engine-bench.ts';
 import { benchFailover } from './failover-bench.ts';
+import { benchMemory } from './memory-bench.ts';
 import { benchPath } from './path-bench.ts';
 import { benchQuality } from './quality-bench.ts';
 import { describeMachine, mergeSections, renderSection, type Section } from './report.ts';
@@ -37,6 +38,7 @@ const parts: Readonly<Record<string, () => Promise<Section['result']>>> = {
     part: 'engine',
     ...(await benchEngine({ rounds, peers: values.peers === true, progress })),
   }),
+  memory: async () => ({ part: 'memory', ...(await benchMemory(progress)) }),
   quality: async () => ({ part: 'quality', quality: await benchQuality(progress) }),
   speculation: async () => ({ part: 'speculation', speculation: await benchSpeculation(rounds, progress) }),
   serving: async () => ({ part: 'serving', ...(await benchServing(rounds, progress)) }),

@@ -5,6 +5,7 @@ import type { ClusterRow } from './cluster-bench.ts';
 import type { EngineReport } from './engine-bench.ts';
 import { engineText, qualityText } from './engine-report.ts';
 import type { FailoverResult } from './failover-bench.ts';
+import { type MemoryReport, memoryText } from './memory-bench.ts';
 import type { PathResult } from './path-bench.ts';
 import type { QualityRow } from './quality-bench.ts';
 import type { ServingResult } from './serving-bench.ts';
@@ -18,6 +19,7 @@ export interface Section {
   machine: string;
   result:
     | ({ part: 'engine' } & EngineReport)
+    | ({ part: 'memory' } & MemoryReport)
     | { part: 'quality'; quality: QualityRow[] }
     | { part: 'speculation'; speculation: SpeculationRow[] }
     | ({ part: 'serving' } & ServingResult)
@@ -123,6 +125,7 @@ function failoverText({ kills, p50Ms, p99Ms, maxMs }: FailoverResult): string {
 
 const titles = {
   engine: 'Engine',
+  memory: 'Memory',
   quality: 'Quality',
   speculation: 'Speculation',
   serving: 'Serving',
@@ -137,6 +140,8 @@ function textOf(result: Section['result']): string {
   switch (result.part) {
     case 'engine':
       return engineText(result);
+    case 'memory':
+      return memoryText(result);
     case 'quality':
       return qualityText(result.quality);
     case 'speculation':

@@ -7,6 +7,7 @@ import type { Gpt2Config } from '../../config.ts';
 import { ModelError } from '../../errors.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
 import { checkStep } from '../check-step.ts';
+import { LogitsRoom } from '../logits-room.ts';
 import { defaultBlockCount, defaultThreads, refuseUnlessCount } from '../sizes.ts';
 import { flatTables, slotsOf } from '../step-inputs.ts';
 import type { TfjsWasmOptions } from '../tfjs-wasm/backend.ts';
@@ -28,28 +29,26 @@ class NativeBackend implements ModelBackend {
   readonly info: ModelBackendInfo;
   readonly #addon: Addon;
   readonly #session: Session;
-  /** Room for the logits of a step, reused by the next. */
-  #logits = new Float32Array(0);
+  readonly #logits: LogitsRoom;
   #disposed = false;
 
   constructor(addon: Addon, session: Session, info: ModelBackendInfo) {
     this.#addon = addon;
     this.#session = session;
     this.info = info;
+    this.#logits = new LogitsRoom(info.vocabSize);
   }
 
   async forward(batch: StepBatch): Promise<Float32Array[]> {
     if (this.#disposed) throw new Error('the model backend was disposed');
     checkStep(batch, this.info);
     const { tokens, positions, sequences, logitsRows } = batch;
-    const { vocabSize, blockSize } = this.info;
-    const wanted = logitsRows.length * vocabSize;
-    if (this.#logits.length < wanted) this.#logits = new Float32Array(wanted);
+    const { blockSize } = this.info;
     const { flat, width } = flatTables(batch.blockTables);
     const slots = slotsOf(batch, blockSize);
-    const logits = this.#logits;
+    const logits = this.#logits.forRows(logitsRows.length);
     this.#addon.forward(this.#session, tokens, positions, sequences, slots, flat, width, logitsRows, logits);
-    return Array.from(logitsRows, (_, row) => logits.subarray(row * vocabSize, (row + 1) * vocabSize));
+    return this.#logits.rowsOf(logits);
   }
 
   async dispose(): Promise<void> {

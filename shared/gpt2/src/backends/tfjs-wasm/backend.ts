@@ -14,8 +14,8 @@ import { defaultBlockCount, defaultThreads, refuseUnlessCount } from '../sizes.t
 import { createFloatRunner, floatBlockBytes, floatWeightBytes } from './float-runner.ts';
 import type { ModelRunner, RunnerInput } from './model-runner.ts';
 import type { QuantizedKind } from './quantized/image.ts';
-import { createQuantizedRunner, quantizedWeightBytes } from './quantized/runner.ts';
-import { quantizationObstacle, quantizedBlockBytes } from './quantized/sizes.ts';
+import { createQuantizedRunner } from './quantized/runner.ts';
+import { quantizationObstacle, quantizedBlockBytes, quantizedWeightBytes } from './quantized/sizes.ts';
 import { tfjsRuntime } from './tfjs-runtime.ts';
 import { createThreadPool, type ThreadPool } from './thread-pool.ts';
 

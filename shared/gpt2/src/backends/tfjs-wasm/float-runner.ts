@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Gpt2Config } from '../../config.ts';
 import { type Gpt2Weights, gpt2 } from '../../model.ts';
 import { checkpointBytes } from '../checkpoint-reader.ts';
+import { LogitsRoom } from '../logits-room.ts';
 import { loadWeights } from './load-weights.ts';
 import { copyRows, type ModelRunner, type RunnerInput } from './model-runner.ts';
 import type { KvCache, Workshop } from './ops.ts';
@@ -37,6 +38,7 @@ export async function createFloatRunner(input: RunnerInput): Promise<ModelRunner
   const weights: Gpt2Weights = await loadWeights(file, config, onProgress);
   const caches = createCaches(config, blockSize, blockCount);
   const workshop = createWorkshop(input);
+  const room = new LogitsRoom(config.vocab_size);
   return {
     forward(batch: StepBatch): Float32Array[] {
       // Only the tensor leaves the tidy: it would search returned arrays for tensors, element by element.
@@ -44,8 +46,8 @@ export async function createFloatRunner(input: RunnerInput): Promise<ModelRunner
         const step = stepTensors(batch, blockSize);
         return gpt2(workshop, weights, caches, step, tf.tensor1d(batch.logitsRows, 'int32'));
       });
-      const [rows, width] = logits.shape;
-      const copies = copyRows(runtime.memory, runtime.backend.getMemoryOffset(logits.dataId), rows, width);
+      const address = runtime.backend.getMemoryOffset(logits.dataId);
+      const copies = copyRows(runtime.memory, address, logits.shape[0], room);
       logits.dispose();
       return copies;
     },

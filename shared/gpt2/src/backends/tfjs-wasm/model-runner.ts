@@ -3,6 +3,7 @@ import type { StepBatch } from '@inkwell/ports';
 import type { Gpt2Config } from '../../config.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
 import type { LoadProgress } from '../checkpoint-reader.ts';
+import type { LogitsRoom } from '../logits-room.ts';
 import type { Heap } from './heap.ts';
 import type { TfjsRuntime } from './tfjs-runtime.ts';
 import type { ThreadPool } from './thread-pool.ts';
@@ -29,9 +30,9 @@ export interface RunnerInput {
   readonly onCacheFailure: (error: Error) => void;
 }
 
-/** The rows of a matrix [rows, width] at `address`, copied out of the heap. */
-export function copyRows(heap: Pick<Heap, 'buffer'>, address: number, rows: number, width: number): Float32Array[] {
-  return Array.from({ length: rows }, (_, row) =>
-    new Float32Array(heap.buffer, address + row * width * 4, width).slice(),
-  );
+/** Logits [rows, vocabulary] at `address`, copied out of the heap into room that the next step uses again. */
+export function copyRows(heap: Pick<Heap, 'buffer'>, address: number, rows: number, room: LogitsRoom): Float32Array[] {
+  const copy = room.forRows(rows);
+  copy.set(new Float32Array(heap.buffer, address, copy.length));
+  return room.rowsOf(copy);
 }

@@ -6,6 +6,7 @@ import type { StepBatch } from '@inkwell/ports';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Gpt2Config } from '../../../config.ts';
 import { ModelError } from '../../../errors.ts';
+import { LogitsRoom } from '../../logits-room.ts';
 import { type Heap, heapOf } from '../heap.ts';
 import type { ModelRunner, RunnerInput } from '../model-runner.ts';
 import { copyRows } from '../model-runner.ts';
@@ -15,10 +16,6 @@ import { loadImage } from './load-image.ts';
 import { type CacheAddresses, headStride, planWords, writePlan } from './plan.ts';
 import { quantizationObstacle, quantizedBlockBytes } from './sizes.ts';
 import { placeStep, type StepSizes } from './step-record.ts';
-
-export function quantizedWeightBytes(config: Gpt2Config, kind: QuantizedKind): number {
-  return imageLayout(config, kind).bytes;
-}
 
 /** Places of the caches in one allocation. It is left as it is: memory nobody has written to costs nothing. */
 function cacheAddresses(config: Gpt2Config, blockSize: number, blockCount: number, start: number): CacheAddresses[] {
@@ -39,6 +36,7 @@ class QuantizedRunner implements ModelRunner {
   readonly #plan: tf.Tensor;
   readonly #owned: readonly tf.Tensor[];
   readonly #sizes: StepSizes;
+  readonly #logits: LogitsRoom;
 
   constructor(heap: Heap, control: number, plan: tf.Tensor, owned: readonly tf.Tensor[], sizes: StepSizes) {
     this.#heap = heap;
@@ -46,6 +44,7 @@ class QuantizedRunner implements ModelRunner {
     this.#plan = plan;
     this.#owned = owned;
     this.#sizes = sizes;
+    this.#logits = new LogitsRoom(sizes.config.vocab_size);
   }
 
   forward(batch: StepBatch): Float32Array[] {
@@ -58,7 +57,7 @@ class QuantizedRunner implements ModelRunner {
         .engine()
         .runKernel(KERNEL_NAMES.quantizedStep, { plan: this.#plan, step }, { control: this.#control });
       tf.dispose(done);
-      return copyRows(this.#heap, address + places.logits, batch.logitsRows.length, this.#sizes.config.vocab_size);
+      return copyRows(this.#heap, address + places.logits, batch.logitsRows.length, this.#logits);
     } finally {
       step.dispose();
     }

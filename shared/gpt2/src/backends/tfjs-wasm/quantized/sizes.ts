@@ -1,5 +1,6 @@
 /** Which models can be quantised, and what their cache takes. */
 import type { Gpt2Config } from '../../../config.ts';
+import { imageLayout, type QuantizedKind } from './image.ts';
 import { headStride } from './plan.ts';
 
 /** Sums of products of 8-bit weights and 12-bit activations must fit 32 bits: 8256 · 127 · 2047 < 2^31. */
@@ -19,4 +20,13 @@ export function quantizationObstacle(config: Gpt2Config, blockSize: number): str
 /** Bytes of one KV block over all layers. */
 export function quantizedBlockBytes(config: Gpt2Config, blockSize: number): number {
   return 2 * config.n_layer * config.n_head * blockSize * (headStride(config) + 4);
+}
+
+export function quantizedWeightBytes(config: Gpt2Config, kind: QuantizedKind): number {
+  return imageLayout(config, kind).bytes;
+}
+
+/** What a quantised model must hold: its weights, and a block of the KV cache. */
+export function quantizedBytes(config: Gpt2Config, kind: QuantizedKind, blockSize: number) {
+  return { weights: quantizedWeightBytes(config, kind), block: quantizedBlockBytes(config, blockSize) };
 }
