@@ -14,21 +14,24 @@ const fields = recordFields.map((field) => `'${field}'`).join(', ');
  */
 export const createJob = script(`
 local mark, maxQueued, maxQueuedPerTenant, key, priority, createdAt, given, entry, address = unpack(ARGV)
-local created = redis.call('HGET', KEYS[1], 'created')
-if created == mark then return {'created', redis.call('HGET', KEYS[1], 'ordinal')} end
-if created then return {'exists', redis.call('HMGET', KEYS[1], ${fields})} end
+local begun = redis.call('EXISTS', KEYS[1], KEYS[2]) > 0
+if begun then
+  local created, ordinal = unpack(redis.call('HMGET', KEYS[1], 'created', 'ordinal'))
+  if created == mark then return {'created', ordinal} end
+  if created then return {'exists', redis.call('HMGET', KEYS[1], ${fields})} end
+end
 local own = redis.call('ZCARD', KEYS[5])
 if own >= tonumber(maxQueuedPerTenant) then return {'tenant', own} end
 local all = redis.call('ZCARD', KEYS[3])
 if all >= tonumber(maxQueued) then return {'queue', all} end
-local begun = redis.call('EXISTS', KEYS[1], KEYS[2]) > 0
 local ordinal = redis.call('HINCRBY', KEYS[4], 'ordinal:' .. priority, 1)
-redis.call('HSET', KEYS[1], 'given', given, 'state', 'queued', 'ordinal', ordinal, 'priority', priority, 'createdAt', createdAt, 'created', mark)
+local values = {'given', given, 'state', 'queued', 'ordinal', ordinal, 'priority', priority, 'createdAt', createdAt, 'created', mark}
+if address ~= '' then
+  values[13], values[14] = 'followers', (begun and redis.call('HGET', KEYS[1], 'followers') or '') .. address .. ' '
+end
+redis.call('HSET', KEYS[1], unpack(values))
 redis.call('ZADD', KEYS[3], createdAt, key)
 for index = 5, #KEYS do redis.call('ZADD', KEYS[index], createdAt, key) end
-if address ~= '' then
-  redis.call('HSET', KEYS[1], 'followers', (begun and redis.call('HGET', KEYS[1], 'followers') or '') .. address .. ' ')
-end
 if begun then
   redis.call('PERSIST', KEYS[1])
   redis.call('PERSIST', KEYS[2])

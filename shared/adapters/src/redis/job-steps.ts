@@ -13,6 +13,8 @@ import { script, serverClock } from './script.ts';
 import { tellFollowers } from './story-news.ts';
 
 const fields = recordFields.map((field) => `'${field}'`).join(', ');
+/** Of a field among the record's, counted from 1 as Lua does. */
+const place = (field: (typeof recordFields)[number]) => recordFields.indexOf(field) + 1;
 const over = terminalStates.map((state) => `${state} = true`).join(', ');
 
 /**
@@ -22,18 +24,20 @@ const over = terminalStates.map((state) => `${state} = true`).join(', ');
 const beginJob = script(
   `${serverClock}
 local owner, ttl, mark, key, feeds, startedAt, entry = unpack(ARGV)
-local state, fence, lasts, take, moved, priority, createdAt, followers =
-  unpack(redis.call('HMGET', KEYS[1], 'state', 'fence', 'until', 'take', 'moved', 'priority', 'createdAt', 'followers'))
+local record = redis.call('HMGET', KEYS[1], ${fields}, 'fence', 'until', 'take', 'moved', 'priority', 'createdAt', 'followers')
+local fence, lasts, take, moved, priority, createdAt, followers = unpack(record, ${recordFields.length + 1}, ${recordFields.length + 7})
+for index = ${recordFields.length + 1}, ${recordFields.length + 7} do record[index] = nil end
+local state = record[${place('state')}]
 if not state then return {'unknown'} end
-if over[state] then return {'ended', 0, 0, redis.call('HMGET', KEYS[1], ${fields})} end
+if over[state] then return {'ended', 0, 0, record} end
 fence = tonumber(fence or 0)
-if take == mark then return {'taken', fence, moved == mark and 1 or 0, redis.call('HMGET', KEYS[1], ${fields})} end
+if take == mark then return {'taken', fence, moved == mark and 1 or 0, record} end
 if tonumber(lasts or 0) > now then return {'held'} end
 fence = fence + 1
 redis.call('ZADD', KEYS[3], now + ttl, key)
 if state ~= 'queued' or redis.call('LLEN', KEYS[2]) ~= 1 then
   redis.call('HSET', KEYS[1], 'fence', fence, 'owner', owner, 'until', now + ttl, 'take', mark)
-  return {'taken', fence, 0, redis.call('HMGET', KEYS[1], ${fields})}
+  return {'taken', fence, 0, record}
 end
 redis.call('HSET', KEYS[1], 'fence', fence, 'owner', owner, 'until', now + ttl, 'take', mark,
   'state', 'in_progress', 'writer', fence, 'moved', mark, 'attempts', '1', 'startedAt', startedAt)
@@ -46,7 +50,8 @@ redis.call('RPUSH', KEYS[2], entry)
 local told = newTold(feeds)
 tell(told, KEYS[1], followers, 2, '0', ARGV, 7, 7)
 tellAll(told)
-return {'taken', fence, 1, redis.call('HMGET', KEYS[1], ${fields})}
+record[${place('state')}], record[${place('attempts')}], record[${place('startedAt')}] = 'in_progress', '1', startedAt
+return {'taken', fence, 1, record}
 `,
   { prelude: `${tellFollowers}local over = {${over}}` },
 );
