@@ -3,7 +3,7 @@
  * address is found by that at once; the router is asked for the others.
  */
 import { withBudget } from '@inkwell/resilience';
-import express, { type Express, type RequestHandler } from 'express';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { GatewayContext } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import { cors } from './middleware/cors.ts';
@@ -22,13 +22,23 @@ import { operations } from './routes/operations.ts';
 /** Handlers of what is at exactly one address, by method and address. */
 type FixedHandlers = Map<string, RequestHandler>;
 
-/** Gives the request its budget, the time it may wait for dependencies over all its calls, and takes the short way where there is one. */
-function enter(fixed: FixedHandlers, budgetMs: number): RequestHandler {
+/**
+ * Gives the request its budget, the time it may wait for dependencies over all its calls, and takes the short way where there is one: also for
+ * errors, which the router would first offer to all that it knows.
+ */
+function enter(fixed: FixedHandlers, onError: ErrorRequestHandler, budgetMs: number): RequestHandler {
   return (request, response, next) => {
     const { url } = request;
     const end = url.indexOf('?');
     const handler = fixed.get(`${request.method} ${end < 0 ? url : url.slice(0, end)}`);
-    return withBudget(budgetMs, () => (handler === undefined ? next() : handler(request, response, next)));
+    return withBudget(budgetMs, async () => {
+      if (handler === undefined) return next();
+      try {
+        await handler(request, response, next);
+      } catch (error) {
+        await onError(error, request, response, next);
+      }
+    });
   };
 }
 
@@ -42,7 +52,8 @@ export function createApp(gateway: GatewayContext): Express {
   const fixed: FixedHandlers = new Map();
   const gates = [requestId, processTime, securityHeaders, observe(gateway)];
   gates.push(trustedHosts(config), requireHttps(config), cors(config), refuseWhenClosing(gateway));
-  app.use(throughGates(gates, enter(fixed, config.requestBudgetMs)));
+  const onError = errors(gateway);
+  app.use(throughGates(gates, enter(fixed, onError, config.requestBudgetMs)));
   for (const [address, own] of byAddress(operations)) {
     const path = address.replaceAll(/\{(\w+)\}/g, ':$1');
     for (const operation of own) {
@@ -53,6 +64,6 @@ export function createApp(gateway: GatewayContext): Express {
     app.all(path, methodNotAllowed(own));
   }
   app.use(notFound);
-  app.use(errors(gateway));
+  app.use(onError);
   return app;
 }

@@ -5,12 +5,13 @@ import type { Answer } from '../operation.ts';
 
 export function sendAnswer(response: ServerResponse, answer: Answer): void {
   if (response.headersSent || response.destroyed) return;
-  const body = typeof answer.body === 'string' ? Buffer.from(answer.body) : answer.body;
-  if (body.length >= worthwhileBytes) compress(response);
+  const { body } = answer;
+  const length = Buffer.byteLength(body);
+  if (length >= worthwhileBytes) compress(response);
   response.writeHead(answer.status, {
     ...answer.headers,
     ...(answer.cookies ? { 'set-cookie': [...answer.cookies] } : {}),
-    ...(answer.status === 204 ? {} : { 'content-type': answer.contentType, 'content-length': body.length }),
+    ...(answer.status === 204 ? {} : { 'content-type': answer.contentType, 'content-length': length }),
   });
   response.end(body);
 }
