@@ -91,11 +91,9 @@ async function ensureNode() {
 const argv = process.argv.slice(2);
 const [node] = await Promise.all([ensureNode(), installDependencies()]);
 const bin = argv[0] === '--bin' ? argv[1] : undefined;
-// kafkajs computes a pause below zero now and then; Node's warning about it helps nobody.
-const options = `${process.env.NODE_OPTIONS ?? ''} --disable-warning=TimeoutNegativeWarning`.trim();
 const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
 // A tool's shim starts with `#!/usr/bin/env node`, so the PATH decides which Node runs it.
 const [command, args] = bin ? [join(root, 'node_modules', '.bin', bin), argv.slice(2)] : [node, argv];
 process.exitCode = await run(command, args, {
-  env: { ...process.env, PATH: path, NODE_OPTIONS: options, DO_NOT_TRACK: '1' },
+  env: { ...process.env, PATH: path, DO_NOT_TRACK: '1' },
 });

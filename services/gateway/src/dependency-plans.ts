@@ -29,6 +29,6 @@ export const embeddedDependencies: readonly DependencyPlan[] = [
 /** Without Kafka nothing new is taken, but results, streams and cancels go on; what must be recorded before it is done is refused. */
 export const clusterDependencies: readonly DependencyPlan[] = [
   { name: 'redis', ports: inRedis, pulse: ({ jobStore }) => jobStore.counts() },
-  { name: 'kafka', ports: ['jobBus', 'factLog'], essential: false, pulse: ({ jobBus }) => jobBus.deadLetters(1) },
+  { name: 'kafka', ports: ['jobBus', 'factLog'], essential: false, pulse: ({ jobBus }) => jobBus.ping() },
   { name: 'mongo', ports: inMongo, pulse: ({ keyStore }) => keyStore.findByHash('nobody') },
 ];

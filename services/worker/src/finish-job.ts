@@ -22,6 +22,9 @@ import type { JobRun, WriteResult } from './job-run.ts';
 import { persist } from './persist.ts';
 import { type StoryWriter, takePending } from './story-writer.ts';
 
+/** Nobody waits for the fact of an end: it shares its write with others. */
+const mayWaitMs = 25;
+
 export interface Ending {
   /** A job that completes although a filter ended one of its texts is `incomplete`. */
   state: Exclude<TerminalState, 'cancelled'>;
@@ -143,7 +146,7 @@ export async function settleEnded(
 ): Promise<void> {
   if (record !== undefined) {
     for (const fact of await endFacts(context, record)) {
-      await persist(context, 'publish the end', () => context.ports.factLog.publish(fact));
+      await persist(context, 'publish the end', () => context.ports.factLog.publish(fact, { mayWaitMs }));
     }
   }
   await persist(context, 'settle', () =>

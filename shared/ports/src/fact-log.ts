@@ -15,7 +15,8 @@ export interface FactConsumer {
 }
 
 export interface FactLog {
-  publish(fact: Fact): Promise<void>;
+  /** `mayWaitMs`: so much later is soon enough, if it can share a write with others then (default 0). */
+  publish(fact: Fact, options?: { mayWaitMs?: number }): Promise<void>;
   /** Resolves once the consumer receives; it goes on until the signal aborts. */
   consume(consumer: FactConsumer): Promise<void>;
 }

@@ -46,4 +46,6 @@ export interface JobBus {
   announceCancel(key: JobKey): Promise<void>;
   /** Newest first. */
   deadLetters(limit: number): Promise<DeadLetter[]>;
+  /** Resolves when the bus answers; costs it next to nothing. */
+  ping(): Promise<void>;
 }

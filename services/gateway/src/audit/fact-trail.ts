@@ -10,6 +10,8 @@ import type { FactLog } from '@inkwell/ports';
 /** Some seconds of acts at full speed. */
 const mostWaiting = 20_000;
 const pauseMs = 250;
+/** What is told behind an answer shares its write with others. */
+const mayWaitMs = 25;
 
 export class FactTrail {
   readonly #factLog: Pick<FactLog, 'publish'>;
@@ -44,7 +46,7 @@ export class FactTrail {
 
   publishBehind(fact: Fact): void {
     this.#waiting++;
-    this.#factLog.publish(fact).then(
+    this.#factLog.publish(fact, { mayWaitMs }).then(
       () => this.#done(1),
       (error: unknown) => {
         this.#failed.push(fact);

@@ -65,6 +65,10 @@ class EmbeddedJobBus implements JobBus {
     return rows.map(({ message, reason, attempts, at }) => ({ message: parse(message), reason, attempts, at }));
   }
 
+  async ping(): Promise<void> {
+    this.#database.read((connection) => connection.get('SELECT 1'));
+  }
+
   #dismiss(options: ConsumeOptions): void {
     this.#consumers = this.#consumers.filter((consumer) => consumer !== options);
     this.#queue.takeBack(options);

@@ -43,6 +43,21 @@ it('writes 10,000 messages published at once in a few requests', async () => {
   expect((await bus.lag()).reduce((sum, { messages }) => sum + messages, 0)).toBe(10_000);
 });
 
+it('lets a fact that may wait go with what is written before that, by itself when its time has come, and at the latest on closing', async () => {
+  const bus = await (await install()).open();
+  await bus.jobBus.publish(message(newTenant()));
+  const before = bus.produceRequests();
+  const waiting = [60_000, 50_000].map((mayWaitMs) => bus.factLog.publish(fact('s'), { mayWaitMs }));
+  await bus.jobBus.publish(message(newTenant()));
+  await Promise.all(waiting);
+  expect(bus.produceRequests()).toBe(before + 1);
+  await bus.factLog.publish(fact('s'), { mayWaitMs: 20 });
+  expect(bus.produceRequests()).toBe(before + 2);
+  const last = bus.factLog.publish(fact('s'), { mayWaitMs: 60_000 });
+  await bus.close();
+  await last;
+});
+
 it('holds a job for five sessions without a rebalance, and the jobs behind it flow', async () => {
   const sessionTimeoutMs = 600;
   const installation = await install();

@@ -1,6 +1,7 @@
 /** How we talk to Kafka in general: short timeouts, few retries of kafkajs's own (each room repeats what it may), failures as the table's errors. */
 import { InkwellError } from '@inkwell/contracts';
 import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
+import './kafkajs-repairs.ts';
 
 export interface KafkaLog {
   warn(fields: object, message: string): void;

@@ -39,7 +39,7 @@ interface Partition extends Place {
 }
 
 /** Nobody waits for a fact: many are written together. */
-const pace: ReadingPace = { longPollMs: 250, minBytes: 262_144, pauseMs: 50 };
+const pace: ReadingPace = { longPollMs: 250, shortPollMs: 100, minBytes: 262_144, pauseMs: 50 };
 const mostFactsPerBatch = 500;
 /** Facts of one partition that wait here before reading it pauses. */
 const readAhead = 1000;

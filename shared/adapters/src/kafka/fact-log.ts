@@ -20,11 +20,11 @@ export class KafkaFactLog implements FactLog {
     this.#clock = options.clock;
   }
 
-  async publish(fact: Fact): Promise<void> {
+  async publish(fact: Fact, { mayWaitMs = 0 } = {}): Promise<void> {
     const value = encode(factSchema, fact);
     const { producer, names } = this.#session;
     const partition = partitionOf(fact.subject, this.#partitions);
-    await producer.send({ topic: names.facts, partition, key: fact.subject, value });
+    await producer.send({ topic: names.facts, partition, key: fact.subject, value }, mayWaitMs);
   }
 
   async consume(projection: Projection): Promise<void> {

@@ -89,6 +89,12 @@ export class KafkaJobBus implements JobBus {
     });
   }
 
+  async ping(): Promise<void> {
+    await this.#session.ask((desk) =>
+      desk.ask(async (cluster) => (await cluster.findControllerBroker()).metadata([this.#session.names.deadLetters])),
+    );
+  }
+
   #sendToLane(topic: string, key: JobKey, value: string): Promise<void> {
     return this.#session.producer.send({ topic, partition: partitionOf(key, this.#laneCount), key, value });
   }

@@ -1,13 +1,13 @@
 /**
- * One consumer of jobs: reads its lanes ahead to their end, hands everything out that is due, and commits how far it has got. Each message it
- * holds is *delayed* (waits until it is due), *out* (handed out, not settled), *settling* (being written elsewhere) or *gone* (finished, or
- * with somebody else). Messages of one key in a lane are one: the later ones share the fate of the first.
+ * One consumer of jobs: has a share of the lanes, reads them ahead to their end, and commits how far it has got, so that their next owner repeats
+ * nothing that is finished. What becomes of each message in between is told in `deliveries.ts`.
  */
-import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
-import { type JobKey, type JobMessage, jobMessageSchema } from '@inkwell/contracts';
-import type { Clock, ConsumeOptions, Delivery } from '@inkwell/ports';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type JobKey, jobMessageSchema } from '@inkwell/contracts';
+import type { ConsumeOptions } from '@inkwell/ports';
 import type { KafkaMessage } from 'kafkajs';
-import { type KafkaLog, reasonOf } from './client.ts';
+import { reasonOf } from './client.ts';
+import { Deliveries, type DeliveriesOptions, type Held, type Lane } from './deliveries.ts';
 import { GroupMember, type GroupTiming } from './group-member.ts';
 import { committedOffsets, type Link, logOffsets, type Place, placeKey } from './link.ts';
 import { LogReader, type ReadingPace } from './log-reader.ts';
@@ -15,7 +15,7 @@ import { cancelMessageSchema, decode, retryMessageSchema } from './messages.ts';
 import { markOf, PartitionProgress } from './progress.ts';
 import { laneTopics, type TopicNames } from './topics.ts';
 
-export interface JobConsumerOptions extends GroupTiming {
+export interface JobConsumerOptions extends GroupTiming, Omit<DeliveriesOptions, 'consumer' | 'onProgress'> {
   consumer: ConsumeOptions;
   groupId: string;
   names: TopicNames;
@@ -27,57 +27,27 @@ export interface JobConsumerOptions extends GroupTiming {
   /** For group and progress; for reading. A join may block its connection, as may a fetch. */
   groupLink: Link;
   readLink: Link;
-  clock: Clock;
-  log: KafkaLog;
-  /** Resolve when durable. */
-  writeRetry(retry: { message: JobMessage; attempt: number; dueAt: number; reason: string }): Promise<void>;
-  writeDeadLetter(letter: { message: JobMessage; reason: string; attempts: number }): Promise<void>;
+  /** Resolves when durable. */
   writeUnreadable(place: Place, message: KafkaMessage, reason: string): Promise<void>;
   onRebalanced(): void;
 }
 
-interface Lane {
-  index: number;
-  progress: Map<string, PartitionProgress>;
-  held: Map<JobKey, Held>;
-  /** False once the lane is somebody else's. */
-  ours: boolean;
-}
-
-interface Held {
-  readonly message: JobMessage;
-  readonly lane: Lane;
-  /** Where it stands: once, and once more for every repetition. */
-  readonly offsets: { progress: PartitionProgress; offset: number }[];
-  /** Of the delivery that is out, or of the next. */
-  attempt: number;
-  /** Times we handed it out. */
-  handouts: number;
-  state: 'delayed' | 'out' | 'settling' | 'gone';
-  delivery?: Delivery;
-  timer?: NodeJS.Timeout;
-}
-
 /** At once; but what comes within two milliseconds comes together, for a fetch costs more than a message. */
-const pace: ReadingPace = { longPollMs: 100, minBytes: 1, pauseMs: 2 };
-const commitEveryMs = 100;
-/** Pause before a delivery that failed on our side is tried again. */
+const pace: ReadingPace = { longPollMs: 400, shortPollMs: 100, minBytes: 1, pauseMs: 2 };
+const commitEveryMs = 250;
+/** Pause before unreadable bytes that could not be put aside are tried again. */
 const repairDelayMs = 1000;
-const longestTimerMs = 2 ** 31 - 1;
 
 export class JobConsumer {
   readonly #options: JobConsumerOptions;
   readonly #topics: [string, ...string[]];
   readonly #reader: LogReader;
+  readonly #deliveries: Deliveries;
   readonly #lanes = new Map<number, Lane>();
   readonly #dirty = new Set<PartitionProgress>();
   #member: GroupMember | undefined;
   #commitTimer: NodeJS.Timeout | undefined;
   #committing: Promise<void> = Promise.resolve();
-  /** Retries and dead letters under way: what they settle is to be in the commit before a lane may go. */
-  readonly #writing = new Set<Promise<void>>();
-  /** Set while the group rebalances: nothing is handed out or settled until it is known what is still ours. */
-  #rebalance: PromiseWithResolvers<void> | undefined = Promise.withResolvers();
   #closed = false;
   #left: Promise<void> | undefined;
 
@@ -86,6 +56,7 @@ export class JobConsumer {
     this.#topics = laneTopics(options.names);
     const onMessages = (place: Place, messages: readonly KafkaMessage[]) => this.#take(place, messages);
     this.#reader = new LogReader({ link: options.readLink, log: options.log, pace, onMessages });
+    this.#deliveries = new Deliveries({ ...options, onProgress: (progress) => this.#mark(progress) });
   }
 
   /** Resolves once the consumer has its share of the lanes and hears of cancels. */
@@ -119,10 +90,7 @@ export class JobConsumer {
     clearTimeout(this.#commitTimer);
     this.#reader.close();
     const last = [...this.#lanes.values()].flatMap((lane) => [...lane.progress.values()]);
-    for (const lane of this.#lanes.values()) {
-      for (const held of lane.held.values()) giveUp(held);
-    }
-    this.#rebalance?.resolve();
+    this.#deliveries.close(this.#lanes.values());
     await Promise.all([this.#committing, this.#written()]);
     await this.#member?.leave(() => last.map((progress) => this.#committable(progress)));
     await Promise.all([this.#options.groupLink.close(), this.#options.readLink.close()]);
@@ -162,8 +130,7 @@ export class JobConsumer {
       this.#lanes.set(lane.index, lane);
       for (const { topic, partition, next } of lane.progress.values()) this.#reader.read({ topic, partition }, next);
     }
-    this.#rebalance?.resolve();
-    this.#rebalance = undefined;
+    this.#deliveries.proceed();
     this.#reader.proceed();
     this.#scheduleCommit();
   }
@@ -176,31 +143,22 @@ export class JobConsumer {
     await this.#commit().catch(() => {});
   }
 
-  /** Soon: the group does not wait for a member longer than a session. */
-  async #written(): Promise<void> {
-    if (this.#writing.size === 0) return;
-    const patience = wait(this.#options.sessionTimeoutMs / 2, undefined, { ref: false });
-    // One turn more, in which the settled are finished.
-    await Promise.race([Promise.allSettled(this.#writing).then(() => nextTurn()), patience]);
+  #written(): Promise<void> {
+    return this.#deliveries.written(this.#options.sessionTimeoutMs / 2);
   }
 
   #beginRebalance(): void {
-    this.#rebalance ??= Promise.withResolvers();
+    this.#deliveries.hold();
     this.#reader.suspend();
   }
 
   #drop(lane: Lane): void {
-    lane.ours = false;
     this.#lanes.delete(lane.index);
     for (const progress of lane.progress.values()) {
       this.#dirty.delete(progress);
       this.#reader.drop(progress);
     }
-    for (const held of lane.held.values()) {
-      const { state, delivery } = held;
-      giveUp(held);
-      if (state === 'out' && delivery !== undefined) this.#tell(() => this.#options.consumer.onTakenBack(delivery));
-    }
+    this.#deliveries.drop(lane);
   }
 
   #take(place: Place, messages: readonly KafkaMessage[]): void {
@@ -222,11 +180,10 @@ export class JobConsumer {
       }
       const decoded = isRetry ? decode(retryMessageSchema, message.value) : decode(jobMessageSchema, message.value);
       if ('unreadable' in decoded) void this.#bury(lane, progress, message, decoded.unreadable);
-      else if ('message' in decoded.value) {
-        const { message: job, attempt, dueAt } = decoded.value;
-        this.#hold({ lane, progress, offset, message: job, attempt: attempt + before, isRetry, dueAt });
-      } else {
-        this.#hold({ lane, progress, offset, message: decoded.value, attempt: 1 + before, isRetry, dueAt: 0 });
+      else {
+        const { value } = decoded;
+        const { message: job, attempt, dueAt } = 'message' in value ? value : { message: value, attempt: 1, dueAt: 0 };
+        this.#deliveries.take({ lane, progress, offset, message: job, attempt: attempt + before, isRetry, dueAt });
       }
     }
     if (progress.unfinished > this.#options.readAhead) this.#reader.pause(progress);
@@ -235,123 +192,9 @@ export class JobConsumer {
   #takeCancels(messages: readonly KafkaMessage[]): void {
     for (const message of messages) {
       const decoded = decode(cancelMessageSchema, message.value);
-      if ('value' in decoded) this.#tell(() => this.#options.consumer.onCancel(decoded.value.key));
+      if ('value' in decoded) this.#tellCancel(decoded.value.key);
       else this.#options.log.warn({ reason: decoded.unreadable }, 'a cancel could not be read');
     }
-  }
-
-  #hold(read: {
-    lane: Lane;
-    progress: PartitionProgress;
-    offset: number;
-    message: JobMessage;
-    attempt: number;
-    isRetry: boolean;
-    dueAt: number;
-  }): void {
-    const { lane, progress, offset, message, attempt, isRetry, dueAt } = read;
-    const known = lane.held.get(message.key);
-    const isItsRetry = isRetry && known?.state === 'settling' && attempt > known.attempt;
-    if (known !== undefined && !isItsRetry) {
-      known.offsets.push({ progress, offset });
-      for (let times = 0; times < known.handouts; times++) progress.handedOut(offset);
-      this.#mark(progress);
-      return;
-    }
-    const held: Held = { message, lane, offsets: [{ progress, offset }], attempt, handouts: 0, state: 'delayed' };
-    lane.held.set(message.key, held);
-    const delayMs = dueAt - this.#options.clock.now();
-    if (delayMs <= 0) this.#handOut(held);
-    else this.#handOutLater(held, delayMs);
-  }
-
-  #handOutLater(held: Held, delayMs: number): void {
-    // Timers may fire a millisecond early.
-    const firstMs = Math.min(Math.ceil(delayMs) + 1, longestTimerMs);
-    held.timer = setTimeout(() => {
-      if (delayMs > firstMs) this.#handOutLater(held, delayMs - firstMs);
-      else this.#handOut(held);
-    }, firstMs);
-  }
-
-  #handOut(held: Held): void {
-    // First, for a closing consumer's rebalance never ends.
-    if (held.state !== 'delayed') return;
-    if (this.#rebalance !== undefined) {
-      void this.#rebalance.promise.then(() => this.#handOut(held));
-      return;
-    }
-    held.state = 'out';
-    held.handouts++;
-    for (const { progress, offset } of held.offsets) {
-      progress.handedOut(offset);
-      this.#mark(progress);
-    }
-    const delivery = this.#delivery(held);
-    held.delivery = delivery;
-    try {
-      this.#options.consumer.onDelivery(delivery);
-    } catch (error) {
-      this.#options.log.error({ err: error }, 'a consumer threw on a delivery; it is delivered again');
-      this.#putBack(held);
-    }
-  }
-
-  /** Only the delivery that is out now can settle its message; one that was taken back changes nothing. */
-  #delivery(held: Held): Delivery {
-    const { message, attempt } = held;
-    const { writeRetry, writeDeadLetter, clock } = this.#options;
-    const settle = async (write: () => Promise<void>) => {
-      while (this.#rebalance !== undefined && !this.#closed) await this.#rebalance.promise;
-      if (held.state !== 'out' || held.attempt !== attempt) return;
-      held.state = 'settling';
-      const written = write();
-      this.#writing.add(written);
-      try {
-        await written;
-        this.#finish(held);
-      } catch (error) {
-        this.#putBack(held);
-        throw error;
-      } finally {
-        this.#writing.delete(written);
-      }
-    };
-    return {
-      message,
-      attempt,
-      ack: () => settle(async () => {}),
-      retry: (reason, delayMs) => {
-        const dueAt = clock.now() + delayMs;
-        return settle(() => writeRetry({ message, attempt: attempt + 1, dueAt, reason }));
-      },
-      deadLetter: (reason) => settle(() => writeDeadLetter({ message, reason, attempts: attempt })),
-    };
-  }
-
-  #finish(held: Held): void {
-    giveUp(held);
-    if (held.lane.held.get(held.message.key) === held) held.lane.held.delete(held.message.key);
-    if (!held.lane.ours) return;
-    for (const { progress, offset } of held.offsets) this.#finishOffset(progress, offset);
-  }
-
-  #finishOffset(progress: PartitionProgress, offset: number): void {
-    progress.finish(offset);
-    this.#mark(progress);
-    if (progress.unfinished <= this.#options.readAhead / 2) this.#reader.resume(progress);
-  }
-
-  /** What could not be settled is delivered again, unless its retry was written after all. */
-  #putBack(held: Held): void {
-    if (held.state === 'gone') return;
-    if (held.lane.held.get(held.message.key) !== held) {
-      this.#finish(held);
-      return;
-    }
-    held.state = 'delayed';
-    held.attempt++;
-    this.#handOutLater(held, repairDelayMs);
   }
 
   /** Unreadable bytes are put aside, and only then done with. */
@@ -363,8 +206,11 @@ export class JobConsumer {
     );
     while (lane.ours && !this.#closed) {
       try {
-        await this.#options.writeUnreadable(progress, message, reason);
-        if (lane.ours) this.#finishOffset(progress, offset);
+        await this.#deliveries.write(() => this.#options.writeUnreadable(progress, message, reason));
+        if (lane.ours) {
+          progress.finish(offset);
+          this.#mark(progress);
+        }
         return;
       } catch (error) {
         this.#options.log.warn(
@@ -376,21 +222,22 @@ export class JobConsumer {
     }
   }
 
-  #tell(what: () => void): void {
+  #tellCancel(key: JobKey): void {
     try {
-      what();
+      this.#options.consumer.onCancel(key);
     } catch (error) {
       this.#options.log.error({ err: error }, 'a consumer threw');
     }
   }
 
   #mark(progress: PartitionProgress): void {
+    if (progress.unfinished <= this.#options.readAhead / 2) this.#reader.resume(progress);
     this.#dirty.add(progress);
     this.#scheduleCommit();
   }
 
   #scheduleCommit(): void {
-    if (this.#closed || this.#rebalance !== undefined || this.#dirty.size === 0) return;
+    if (this.#closed || this.#deliveries.held || this.#dirty.size === 0) return;
     this.#commitTimer ??= setTimeout(() => {
       this.#commitTimer = undefined;
       this.#committing = this.#commit()
@@ -414,9 +261,4 @@ export class JobConsumer {
     const { topic, partition, prefix } = progress;
     return { topic, partition, offset: prefix, metadata: progress.record(this.#options.mark) };
   }
-}
-
-function giveUp(held: Held): void {
-  clearTimeout(held.timer);
-  held.state = 'gone';
 }

@@ -5,12 +5,15 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Cluster, KafkaMessage } from 'kafkajs';
 import { type KafkaLog, reasonOf } from './client.ts';
+import { type FetchedTopic, FetchSession } from './fetch-session.ts';
 import { byTopic, errorType, type Link, logOffsets, type Place, placeKey } from './link.ts';
 
 /** How many messages share a fetch, at the price of how late they are. */
 export interface ReadingPace {
-  /** Longest a broker waits for enough to come; also how late a newly wanted partition may be asked for. */
+  /** Longest a broker waits for enough to come; also how late a partition may be asked for that became wanted unforeseen. */
   longPollMs: number;
+  /** The same, while reading is suspended or a partition is paused: it will soon be wanted. */
+  shortPollMs: number;
   /** What is enough. */
   minBytes: number;
   /** Pause after a fetch that brought something, before the next. */
@@ -32,13 +35,6 @@ interface Cursor extends Place {
   always: boolean;
 }
 
-interface FetchedPartition {
-  partition: number;
-  messages: (KafkaMessage & { isControlRecord?: boolean })[];
-}
-
-const maxBytesPerPartition = 524_288;
-const maxBytes = 4_194_304;
 const longestPauseMs = 1000;
 /** The broker Kafka names when a partition has no leader; asking it fails, so it is looked up anew. */
 const nobody = '-1';
@@ -48,6 +44,7 @@ export class LogReader {
   readonly #cursors = new Map<string, Cursor>();
   /** Brokers with a fetch under way. */
   readonly #busy = new Set<string>();
+  readonly #sessions = new Map<string, FetchSession>();
   readonly #closing = new AbortController();
   #suspended = false;
   #recovering = false;
@@ -114,25 +111,17 @@ export class LogReader {
   async #fetch(nodeId: string, cursors: readonly Cursor[]): Promise<void> {
     this.#busy.add(nodeId);
     try {
-      const asked = cursors.map((cursor) => ({ cursor, offset: cursor.offset }));
-      const topics = [...Map.groupBy(asked, ({ cursor }) => cursor.topic)].map(([topic, of]) => ({
-        topic,
-        partitions: of.map(({ cursor, offset }) => ({
-          partition: cursor.partition,
-          fetchOffset: `${offset}`,
-          maxBytes: maxBytesPerPartition,
-        })),
-      }));
-      const { responses } = await this.#options.link.use(async (cluster) => {
+      const asked = cursors.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+      const { minBytes } = this.#options.pace;
+      const fetched = await this.#options.link.use(async (cluster) => {
         const broker = await cluster.findBroker({ nodeId });
-        const { longPollMs: maxWaitTime, minBytes } = this.#options.pace;
-        return broker.fetch({ maxWaitTime, minBytes, maxBytes, isolationLevel: 0, topics });
+        return this.#session(nodeId).fetch(broker, asked, { maxWaitMs: this.#pollMs(), minBytes });
       });
       this.#failures = 0;
-      const askedAt = new Map(asked.map(({ cursor, offset }) => [placeKey(cursor), offset]));
+      const askedAt = new Map(asked.map((one) => [placeKey(one), one.offset]));
       let brought = false;
-      for (const { topicName, partitions } of responses) {
-        for (const fetched of partitions) brought = this.#handOn(topicName, fetched, askedAt) || brought;
+      for (const { topicName, partitions } of fetched) {
+        for (const one of partitions) brought = this.#handOn(topicName, one, askedAt) || brought;
       }
       if (brought) await wait(this.#options.pace.pauseMs, undefined, { signal: this.#closing.signal }).catch(() => {});
     } catch (error) {
@@ -143,8 +132,23 @@ export class LogReader {
     }
   }
 
+  #session(nodeId: string): FetchSession {
+    const session = this.#sessions.get(nodeId) ?? new FetchSession();
+    this.#sessions.set(nodeId, session);
+    return session;
+  }
+
+  #pollMs(): number {
+    const { longPollMs, shortPollMs } = this.#options.pace;
+    return this.#suspended || this.#cursors.values().some(({ paused }) => paused) ? shortPollMs : longPollMs;
+  }
+
   /** Answers whether there was something. */
-  #handOn(topic: string, { partition, messages }: FetchedPartition, askedAt: ReadonlyMap<string, number>): boolean {
+  #handOn(
+    topic: string,
+    { partition, messages }: FetchedTopic['partitions'][number],
+    askedAt: ReadonlyMap<string, number>,
+  ): boolean {
     const place = { topic, partition };
     const cursor = this.#cursors.get(placeKey(place));
     // It may have been dropped, paused or set elsewhere while the fetch was under way.

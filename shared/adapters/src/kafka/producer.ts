@@ -1,6 +1,6 @@
 /**
- * Writes messages in groups: whatever is sent in one turn of the event loop, and whatever comes while a produce is under way, shares one
- * request. A send resolves when its message is on all in-sync replicas (acks=all) and rejects at its deadline; then it may still be written.
+ * Writes messages in groups: whatever is sent in one turn of the event loop, whatever comes while a produce is under way, and whatever may wait
+ * until something is due, shares one request. A send resolves when its message is on all in-sync replicas (acks=all) and rejects at its deadline; then it may still be written.
  * Messages of one partition that are sent one after the other are written in that order.
  *
  * kafkajs makes retries within one call idempotent. Two of its traits we guard against: after a call that failed for good it would use the same
@@ -52,6 +52,9 @@ const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 export class GroupingProducer {
   readonly #options: GroupingProducerOptions;
   #pending: Pending[] = [];
+  /** When the most urgent of them is to be written, on the process's own clock. */
+  #dueAt = Number.POSITIVE_INFINITY;
+  #alarm: NodeJS.Timeout | undefined;
   #producer: Promise<Producer> | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
@@ -70,7 +73,8 @@ export class GroupingProducer {
     await this.#connected();
   }
 
-  send(message: OutgoingMessage): Promise<void> {
+  /** @param mayWaitMs how much later it may be written, to share a request */
+  send(message: OutgoingMessage, mayWaitMs = 0): Promise<void> {
     if (this.#closed) return Promise.reject(closed());
     const sizeBytes = Buffer.byteLength(message.value ?? '') + Buffer.byteLength(message.key ?? '') + frameBytes;
     if (this.#pending.length >= mostPending)
@@ -83,22 +87,39 @@ export class GroupingProducer {
       timer: setTimeout(() => refuse(pending, late()), this.#options.deadlineMs),
     };
     this.#pending.push(pending);
-    this.#running ??= this.#run();
+    const dueAt = this.#pending.length < mostMessagesPerRequest ? performance.now() + mayWaitMs : 0;
+    if (dueAt < this.#dueAt) {
+      this.#dueAt = dueAt;
+      this.#arrange();
+    }
     return sender.promise;
   }
 
   /** What was sent is written, or rejected at its deadline. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#arrange();
     await this.#running;
     const producer = await this.#producer?.catch(() => undefined);
     await producer?.disconnect().catch(() => {});
   }
 
+  #isDue(): boolean {
+    return this.#pending.length > 0 && (this.#closed || this.#dueAt <= performance.now());
+  }
+
+  /** Who is due takes everybody along. */
+  #arrange(): void {
+    if (this.#running !== undefined || this.#pending.length === 0) return;
+    clearTimeout(this.#alarm);
+    if (this.#isDue()) this.#running = this.#run();
+    else this.#alarm = setTimeout(() => this.#arrange(), this.#dueAt - performance.now());
+  }
+
   async #run(): Promise<void> {
     // What else is sent in this turn goes along.
     await new Promise(setImmediate);
-    for (let failures = 0; this.#pending.length > 0; ) {
+    for (let failures = 0; this.#isDue(); ) {
       const group = this.#nextGroup();
       if (group.length === 0) continue;
       try {
@@ -114,10 +135,12 @@ export class GroupingProducer {
         const pauseMs = Math.min(20 * 2 ** failures++, longestPauseMs);
         this.#options.log.warn({ reason: reasonOf(error), pauseMs }, 'writing to Kafka failed; it is tried again');
         this.#pending = [...group, ...this.#pending];
+        this.#dueAt = 0;
         await wait(pauseMs);
       }
     }
     this.#running = undefined;
+    this.#arrange();
   }
 
   #nextGroup(): Pending[] {
@@ -127,6 +150,7 @@ export class GroupingProducer {
       bytes += sizeBytes;
       return index === mostMessagesPerRequest || (index > 0 && bytes > mostBytesPerRequest);
     });
+    this.#dueAt = end === -1 ? Number.POSITIVE_INFINITY : 0;
     return this.#pending.splice(0, end === -1 ? this.#pending.length : end);
   }
 

@@ -189,6 +189,10 @@ export function jobBusConformance(makeAdapter: MakeAdapter<'jobBus'>): void {
       next.die();
     });
 
+    it('answers a ping', async () => {
+      await expect(bus().ping()).resolves.toBeUndefined();
+    });
+
     it('takes a dead-lettered key again, as new', async () => {
       const published = message(newTenant());
       const inbox = await Inbox.open(bus(), 'w');
