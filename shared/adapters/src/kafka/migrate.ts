@@ -10,7 +10,7 @@ export interface MigrateTopicsOptions extends KafkaServers {
   topicPrefix: string;
   /** Of the topics of waiting jobs: bounds how many workers can share them (default 12). */
   jobPartitions?: number;
-  /** Of the facts: bounds how many recorders can share them (default 6). */
+  /** Of the facts: bounds how many recorders can share them (default 3). */
   factPartitions?: number;
   /** Copies of every message (default 1 with one or two brokers, else 3). */
   replication?: number;
@@ -107,7 +107,7 @@ function checkLanes(topicPrefix: string, partitions: ReadonlyMap<string, number>
 }
 
 function wanted(options: MigrateTopicsOptions, brokerCount: number): ITopicConfig[] {
-  const { topicPrefix, jobPartitions = 12, factPartitions = 6, replication = brokerCount < 3 ? 1 : 3 } = options;
+  const { topicPrefix, jobPartitions = 12, factPartitions = 3, replication = brokerCount < 3 ? 1 : 3 } = options;
   const { minInSync = replication >= 3 ? 2 : 1, jobRetentionMs = 7 * dayMs } = options;
   const { factRetentionMs = 30 * dayMs, deadLetterRetentionMs = 30 * dayMs } = options;
   const names = topicNames(topicPrefix);
