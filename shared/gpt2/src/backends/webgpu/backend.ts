@@ -39,14 +39,15 @@ function createCaches(memory: GpuMemory, config: Gpt2Config, slots: number): Gpu
 }
 
 /** The beginning of a text, one row per position: whatever it leaves in the cache is written again before it is read. */
-function probe({ n_positions, vocab_size }: Gpt2Config, blockSize: number): StepBatch {
-  const rows = Math.min(ROW_TILES[0], n_positions, blockSize);
+function probe({ config, blockSize, blockCount }: Input): StepBatch {
+  const { n_positions, vocab_size } = config;
+  const rows = Math.min(ROW_TILES[0], n_positions, blockSize * blockCount);
   const each = (value: (row: number) => number) => Int32Array.from({ length: rows }, (_, row) => value(row));
   return {
     tokens: each((row) => Math.floor(uniform(BigInt(29), 0, row) * vocab_size)),
     positions: each((row) => row),
     sequences: new Int32Array(rows),
-    blockTables: [Int32Array.of(0)],
+    blockTables: [Int32Array.from({ length: Math.ceil(rows / blockSize) }, (_, block) => block)],
     logitsRows: each((row) => row),
   };
 }
@@ -110,20 +111,27 @@ interface Input {
   readonly onProgress: NonNullable<TfjsWasmOptions['onProgress']>;
 }
 
-async function load(input: Input, runtime: WebgpuRuntime, memory: GpuMemory): Promise<ModelBackend> {
+/** Everything that stays in graphics memory. */
+async function allocate(input: Input, runtime: WebgpuRuntime, memory: GpuMemory): Promise<ModelParts> {
   const { file, config, kind, blockSize, blockCount, onProgress } = input;
   runtime.device.pushErrorScope('out-of-memory');
-  const weights = await loadGpuWeights(config, new CheckpointReader(file, config, onProgress), memory, kind);
-  const caches = createCaches(memory, config, blockSize * blockCount);
+  const parts = loadGpuWeights(config, new CheckpointReader(file, config, onProgress), memory, kind).then(
+    (weights) => ({ config, kind, blockSize, weights, caches: createCaches(memory, config, blockSize * blockCount) }),
+  );
+  await Promise.allSettled([parts]);
   const shortage = await runtime.device.popErrorScope();
   if (shortage !== null) {
     throw new ModelError(
       `webgpu: the graphics card has too little memory: use fewer KV blocks (now ${blockCount}), quantization int8 or a smaller model`,
     );
   }
-  const parts: ModelParts = { config, kind, blockSize, weights, caches };
-  const runner = new WebgpuRunner(runtime, parts);
-  const [most] = await trustedTiles(runner, probe(config, blockSize));
+  return parts;
+}
+
+async function load(input: Input, runtime: WebgpuRuntime, memory: GpuMemory): Promise<ModelBackend> {
+  const { config, kind, blockSize, blockCount } = input;
+  const runner = new WebgpuRunner(runtime, await allocate(input, runtime, memory));
+  const [most] = await trustedTiles(runner, probe(input));
   const info: ModelBackendInfo = {
     name: 'webgpu',
     device: `${runtime.platform.device}, ${most} rows together`,
