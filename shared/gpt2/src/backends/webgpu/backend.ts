@@ -20,6 +20,7 @@ import { loadGpuWeights } from './load-weights.ts';
 import type { GpuCache, ModelParts } from './model.ts';
 import { ROW_TILES, WebgpuRunner } from './runner.ts';
 import { acquireWebgpu, type WebgpuRuntime } from './runtime.ts';
+import { trustedTiles } from './trusted-tiles.ts';
 
 export interface WebgpuOptions extends TfjsWasmOptions {
   /** Where WebGPU's packages are; left out, where `npm run install:webgpu` puts them. */
@@ -50,22 +51,6 @@ function probe({ config, blockSize, blockCount }: Input): StepBatch {
     blockTables: [Int32Array.from({ length: Math.ceil(rows / blockSize) }, (_, block) => block)],
     logitsRows: each((row) => row),
   };
-}
-
-const bytesOf = (rows: readonly Float32Array[]) =>
-  Buffer.concat(rows.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)));
-
-/** The numbers of rows which, reading the weights together, get the bits they get alone; largest first, 1 always the last. */
-async function trustedTiles(runner: WebgpuRunner, batch: StepBatch): Promise<number[]> {
-  runner.tiles = [1];
-  const alone = bytesOf(await runner.run(batch));
-  const trusted: number[] = [];
-  for (const tile of ROW_TILES) {
-    runner.tiles = [tile];
-    if (bytesOf(await runner.run(batch)).equals(alone)) trusted.push(tile);
-  }
-  runner.tiles = trusted;
-  return trusted;
 }
 
 class WebgpuBackend implements ModelBackend {

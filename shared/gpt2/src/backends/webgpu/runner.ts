@@ -52,7 +52,11 @@ export class WebgpuRunner {
     this.#mostRows = Math.max(1, Math.min(MOST_ROWS, affordable));
   }
 
-  /** Numbers of rows that may share a read of the weights, largest first; 1 is the last. */
+  /** Numbers of rows that may share a read of the weights, largest first. */
+  get tiles(): readonly number[] {
+    return this.#tiles;
+  }
+
   set tiles(tiles: readonly number[]) {
     this.#tiles = tiles;
   }

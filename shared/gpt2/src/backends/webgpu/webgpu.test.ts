@@ -125,6 +125,23 @@ describe.each(['none', 'int8'] as const)(`batch invariance, quantization %s (see
     expect(await backend.forward(stepOf([{ ids, from: shared, table: own }], 'all'))).toEqual(alone.slice(shared));
   });
 
+  it('a step too large for one submission is cut, and gives the same bits', async () => {
+    const perTable = tableFrom(backend).length;
+    const slices = Array.from({ length: 8 }, (_, s) => ({
+      ids: s === 7 ? prompt : tokens(s + 1, 66),
+      from: 0,
+      table: tableFrom(backend, s * perTable),
+    }));
+    const step = stepOf(slices, 'last');
+    expect(step.tokens.length).toBeGreaterThan(512);
+    const wanted = Int32Array.of(0, ...step.logitsRows);
+    const logits = await backend.forward({ ...step, logitsRows: wanted });
+    expect(logits.length).toBe(9);
+    expect(logits.at(-1)).toEqual(alone.at(-1));
+    const [first] = await promptLogits(backend, slices[0]!.ids.slice(0, 1));
+    expect(logits[0]).toEqual(first);
+  });
+
   it('steps asked for at once take turns', async () => {
     const table = tableFrom(backend);
     const steps = prompt.slice(0, 4).map((id, from) => stepOf([{ ids: [id], from, table }], 'last'));
