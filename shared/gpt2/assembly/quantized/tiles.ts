@@ -18,6 +18,24 @@ export function tile1(x: usize, w: usize, paddedDepth: i32, sums: usize): void {
   const zero = i32x4.splat(0);
   let a0 = zero, a1 = zero, a2 = zero, a3 = zero;
   const end = w + (<usize>paddedDepth << 3);
+  // Four quads at a time: the fewer instructions a byte takes, the further ahead of its sums the processor fetches.
+  for (const whole = w + (<usize>(paddedDepth & ~15) << 3); w < whole; ) {
+    let u: v128;
+    u = v128.load64_splat(x, 0);
+    a0 = dot(v128.load8x8_s(w, 0), u, a0); a1 = dot(v128.load8x8_s(w, 8), u, a1);
+    a2 = dot(v128.load8x8_s(w, 16), u, a2); a3 = dot(v128.load8x8_s(w, 24), u, a3);
+    u = v128.load64_splat(x, 8);
+    a0 = dot(v128.load8x8_s(w, 32), u, a0); a1 = dot(v128.load8x8_s(w, 40), u, a1);
+    a2 = dot(v128.load8x8_s(w, 48), u, a2); a3 = dot(v128.load8x8_s(w, 56), u, a3);
+    u = v128.load64_splat(x, 16);
+    a0 = dot(v128.load8x8_s(w, 64), u, a0); a1 = dot(v128.load8x8_s(w, 72), u, a1);
+    a2 = dot(v128.load8x8_s(w, 80), u, a2); a3 = dot(v128.load8x8_s(w, 88), u, a3);
+    u = v128.load64_splat(x, 24);
+    a0 = dot(v128.load8x8_s(w, 96), u, a0); a1 = dot(v128.load8x8_s(w, 104), u, a1);
+    a2 = dot(v128.load8x8_s(w, 112), u, a2); a3 = dot(v128.load8x8_s(w, 120), u, a3);
+    w += 128;
+    x += 32;
+  }
   while (w < end) {
     const u = v128.load64_splat(x);
     a0 = dot(v128.load8x8_s(w), u, a0); a1 = dot(v128.load8x8_s(w, 8), u, a1);
