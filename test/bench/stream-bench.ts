@@ -47,6 +47,8 @@ const namespace = 'bench-streams';
 const rates = [10_000, 20_000, 30_000, 40_000, 50_000, 65_000, 80_000];
 const stepSeconds = 4;
 const acceptableLagMs = 250;
+/** As a cluster starts its gateways. */
+const gatewayFlags = ['--max-semi-space-size=16'];
 
 type Progress = (text: string) => void;
 
@@ -54,15 +56,17 @@ export async function benchStreams(streams: number, progress: Progress): Promise
   const servers = await startServers();
   await using opened = new AsyncDisposableStack();
   opened.defer(() => servers.stop());
-  const start = (file: string, env: Record<string, string> = {}): ChildProcess =>
-    opened.adopt(fork(fileURLToPath(new URL(file, import.meta.url)), { env: { ...process.env, ...env } }), (child) => {
+  const start = (file: string, env: Record<string, string> = {}, execArgv: string[] = []): ChildProcess => {
+    const options = { env: { ...process.env, ...env }, execArgv };
+    return opened.adopt(fork(fileURLToPath(new URL(file, import.meta.url)), options), (child) => {
       child.kill('SIGKILL');
     });
+  };
   progress(`streams: a gateway and ${streams} stories`);
   const cluster = opened.adopt(await startGateway(servers), (one) => one.dispose());
   const driver = start('stream-driver.ts', { REDIS_URL: servers.redis, NAMESPACE: namespace });
   await ask(driver, { command: 'create', streams });
-  const floor = start('floors/sse-floor.ts');
+  const floor = start('floors/sse-floor.ts', {}, gatewayFlags);
   const { url } = await answerOf<{ url: string }>(floor);
   const gateway = cluster.processes('gateway')[0]?.pid ?? 0;
   const targets: StreamTarget[] = [

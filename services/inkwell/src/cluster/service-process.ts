@@ -15,10 +15,20 @@ const startMs = 300_000;
 /** A worker finishes what runs for ten seconds before it hands the rest over. */
 const stopMs = 20_000;
 
+/**
+ * A gateway with ten thousand open streams computes little and lives long: left alone, V8 gives its young generation 128 MiB, which is more than
+ * all their objects take.
+ */
+const flagsOf: Readonly<Record<ServiceRole, readonly string[]>> = {
+  gateway: ['--max-semi-space-size=16'],
+  worker: [],
+  recorder: [],
+};
+
 const mainOf = (role: ServiceRole) => fileURLToPath(new URL(`../../../${role}/src/main.ts`, import.meta.url));
 
 export async function startService(role: ServiceRole, env: NodeJS.ProcessEnv): Promise<Started> {
-  const child = spawn(process.execPath, [mainOf(role)], {
+  const child = spawn(process.execPath, [...flagsOf[role], mainOf(role)], {
     env,
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     // In a process group of its own: a Ctrl-C in the terminal is ours to pass on, in order.
