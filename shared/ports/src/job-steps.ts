@@ -34,13 +34,13 @@ export interface Finish {
 }
 
 /** What whoever accepts a job will ask for next. */
-export type Reading = 'nothing' | 'end';
+export type Reading = 'nothing' | 'end' | 'story';
 
 export interface JobSteps {
   /**
    * `JobStore.create`; a job it creates has `job.queued` as its first event.
-   * @param reading `end`: `ResultStream.awaitEnd` will be asked from here within seconds, and is prepared in the same step. A hint: whoever
-   * asks for something else, later or not at all loses nothing.
+   * @param reading what will be asked from here within seconds, and is prepared in the same step: `ResultStream.awaitEnd`, or to follow the
+   * story from its beginning. A hint: whoever asks for something else, later or not at all loses nothing.
    */
   accept(job: NewJob, limits: QueueLimits, reading?: Reading): Promise<CreateResult>;
   /**

@@ -7,13 +7,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { JobKey, TerminalEvent } from '@inkwell/contracts';
 import { closedError } from './connection.ts';
 import { parseEntry } from './entry.ts';
+import { Expectations, type Expected } from './expectations.ts';
 import { newMark } from './mark.ts';
 import { script } from './script.ts';
 import { leaveStory, looksAtOnce, pauseAfterFailureMs, type StoryFeedOptions } from './story-feed.ts';
 import { readNews } from './story-news.ts';
-
-/** How long an end that is expected is listened for while nobody asks for it. */
-const expectedMs = 5_000;
 
 /** Answers the last entry when that is the end. KEYS: job, events. */
 const addressEnd = script(`
@@ -44,28 +42,19 @@ interface Entry {
   expected: boolean;
 }
 
-/** An end that will be asked for. */
-export interface ExpectedEnd {
-  address: string;
-  /** Says whether the address is in the job's hash now. */
-  addressed(done: boolean): void;
-}
-
 export class EndFeed {
   readonly #options: StoryFeedOptions;
   readonly #process = newMark();
   readonly #byKey = new Map<JobKey, Entry>();
   readonly #byNumber = new Map<number, Entry>();
-  /** In the order in which they stop being expected. */
-  #expected: { entry: Entry; untilMs: number }[] = [];
-  #sweep: NodeJS.Timeout | undefined;
+  readonly #expectations = new Expectations();
   #lastNumber = 0;
   #listening: Promise<void> | undefined;
 
   constructor(options: StoryFeedOptions) {
     this.#options = options;
     options.connection.closed.addEventListener('abort', () => {
-      clearTimeout(this.#sweep);
+      this.#expectations.close();
       for (const entry of this.#byKey.values()) this.#fail(entry, closedError());
     });
   }
@@ -85,14 +74,14 @@ export class EndFeed {
   }
 
   /** To be asked before a job is accepted; undefined when its end is waited for already. */
-  async expect(key: JobKey): Promise<ExpectedEnd | undefined> {
+  async expect(key: JobKey): Promise<Expected | undefined> {
     await this.#listen();
     if (this.#byKey.has(key)) return undefined;
     const entry = this.#enter(key, true);
     return {
       address: entry.address,
-      addressed: (done) => {
-        if (done) this.#keepExpected(entry);
+      addressed: (first) => {
+        if (first !== undefined) this.#expectations.keep(() => this.#stopExpecting(entry));
         else {
           this.#stopExpecting(entry);
           if (entry.waiters.size > 0) void this.#open(entry);
@@ -221,20 +210,6 @@ export class EndFeed {
         await delay(pauseAfterFailureMs, undefined, { ref: false });
       }
     }
-  }
-
-  #keepExpected(entry: Entry): void {
-    this.#expected.push({ entry, untilMs: performance.now() + expectedMs });
-    this.#sweep ??= setTimeout(() => this.#sweepExpected(), expectedMs).unref();
-  }
-
-  #sweepExpected(): void {
-    const now = performance.now();
-    const first = this.#expected.findIndex(({ untilMs }) => untilMs > now);
-    const over = first === -1 ? this.#expected.splice(0) : this.#expected.splice(0, first);
-    for (const { entry } of over) this.#stopExpecting(entry);
-    const next = this.#expected[0];
-    this.#sweep = next && setTimeout(() => this.#sweepExpected(), next.untilMs - now).unref();
   }
 
   #stopExpecting(entry: Entry): void {

@@ -26,6 +26,7 @@ import { createLease } from './lease.ts';
 import { prune } from './prune.ts';
 import { createRateLimiter } from './rate-limiter.ts';
 import { createResultStream } from './result-stream.ts';
+import { StoryFeed } from './story-feed.ts';
 import { createWorkerRegistry } from './worker-registry.ts';
 
 export interface RedisStoreOptions {
@@ -67,11 +68,12 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
   const connection = await connectRedis({ url, deadlineMs, log });
   const keys = keyspace(prefix);
   const channels = new Channels(connection, log);
-  const ends = new EndFeed({ connection, channels, keys, retentionMs });
+  const feedOptions = { connection, channels, keys, retentionMs };
+  const feeds = { story: new StoryFeed(feedOptions), end: new EndFeed(feedOptions) };
   return {
     jobStore: createJobStore(connection, keys),
-    jobSteps: createJobSteps(connection, keys, ends),
-    resultStream: createResultStream(connection, channels, keys, retentionMs, ends),
+    jobSteps: createJobSteps(connection, keys, feeds),
+    resultStream: createResultStream(connection, keys, retentionMs, feeds),
     lease: createLease(connection, keys, retentionMs),
     idempotencyStore: createIdempotencyStore(connection, keys),
     announcements: createAnnouncements(connection, channels, keys),

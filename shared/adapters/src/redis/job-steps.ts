@@ -1,10 +1,10 @@
 /** JobSteps over Redis: each step is one function of the server, so a job that nothing disturbs takes three calls from its creation to its end. */
-import { type JobRecord, terminalStates } from '@inkwell/contracts';
-import { type JobBegin, type JobSteps, queuedEvent, startedEvent } from '@inkwell/ports';
+import { type JobEvent, type JobKey, type JobRecord, terminalStates } from '@inkwell/contracts';
+import { type JobBegin, type JobSteps, queuedEvent, type Reading, startedEvent } from '@inkwell/ports';
 import { endsStory, numberEvents } from '../append.ts';
 import type { RedisConnection } from './connection.ts';
-import type { EndFeed } from './end-feed.ts';
 import { toEntry } from './entry.ts';
+import type { Expected } from './expectations.ts';
 import { recordFields, toFields, toRecord } from './job-hash.ts';
 import { createRecord, tenantOf } from './job-store.ts';
 import type { Keyspace } from './keyspace.ts';
@@ -85,18 +85,28 @@ return 1
   { prelude: tellFollowers },
 );
 
-export function createJobSteps(connection: RedisConnection, keys: Keyspace, ends: EndFeed): JobSteps {
+/** Brings news of jobs to this process. */
+interface Expecting {
+  expect(key: JobKey): Promise<Expected | undefined>;
+}
+
+export function createJobSteps(
+  connection: RedisConnection,
+  keys: Keyspace,
+  feeds: Readonly<Record<Exclude<Reading, 'nothing'>, Expecting>>,
+): JobSteps {
   return {
     async accept(job, limits, reading = 'nothing') {
-      const entry = toEntry(newMark(), { ...queuedEvent(job), seq: 1 });
-      const expected = reading === 'end' ? await ends.expect(job.key) : undefined;
+      const first: JobEvent = { ...queuedEvent(job), seq: 1 };
+      const entry = toEntry(newMark(), first);
+      const expected = reading === 'nothing' ? undefined : await feeds[reading].expect(job.key);
       let created = false;
       try {
         const result = await createRecord(connection, keys, job, limits, entry, expected?.address);
         created = result.outcome === 'created';
         return result;
       } finally {
-        expected?.addressed(created);
+        expected?.addressed(created ? first : undefined);
       }
     },
 

@@ -9,22 +9,19 @@ import type { ResultStream } from '@inkwell/ports';
 import { endsStory, numberEvents } from '../append.ts';
 import { followBySubscribing } from '../follow.ts';
 import { AppendLine } from './append-line.ts';
-import type { Channels } from './channels.ts';
 import type { RedisConnection } from './connection.ts';
 import type { EndFeed } from './end-feed.ts';
 import { parseEntry, toEntry } from './entry.ts';
 import type { Keyspace } from './keyspace.ts';
 import { newMark } from './mark.ts';
-import { StoryFeed } from './story-feed.ts';
+import type { StoryFeed } from './story-feed.ts';
 
 export function createResultStream(
   connection: RedisConnection,
-  channels: Channels,
   keys: Keyspace,
   retentionMs: number,
-  ends: EndFeed,
+  { story: feed, end }: { story: StoryFeed; end: EndFeed },
 ): ResultStream {
-  const feed = new StoryFeed({ connection, channels, keys, retentionMs });
   const subscribe: ResultStream['subscribe'] = (...given) => feed.subscribe(...given);
   const line = new AppendLine(connection, keys.feed(''), retentionMs);
 
@@ -48,6 +45,6 @@ export function createResultStream(
     subscribe,
     follow: followBySubscribing(subscribe),
 
-    awaitEnd: (key, signal) => ends.wait(key, signal),
+    awaitEnd: (key, signal) => end.wait(key, signal),
   };
 }

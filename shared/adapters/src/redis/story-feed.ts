@@ -10,6 +10,7 @@ import { Subscription, type Telling } from '../subscription.ts';
 import type { Channels } from './channels.ts';
 import { closedError, type RedisConnection } from './connection.ts';
 import { parseEntry } from './entry.ts';
+import { Expectations, type Expected } from './expectations.ts';
 import { FollowedStory } from './followed-story.ts';
 import type { Keyspace } from './keyspace.ts';
 import { newMark } from './mark.ts';
@@ -55,6 +56,7 @@ export class StoryFeed {
   readonly #byKey = new Map<JobKey, FollowedStory>();
   readonly #byNumber = new Map<number, FollowedStory>();
   readonly #telling: Telling<FollowedStory>;
+  readonly #expectations = new Expectations();
   readonly #readPage = (key: JobKey, afterSeq: number) => this.readPage(key, afterSeq, pageSize);
   #lastNumber = 0;
   #listening: Promise<void> | undefined;
@@ -67,6 +69,7 @@ export class StoryFeed {
       left: (story) => this.#left(story),
     };
     closed.addEventListener('abort', () => {
+      this.#expectations.close();
       for (const story of this.#byKey.values()) story.wake();
     });
   }
@@ -83,11 +86,36 @@ export class StoryFeed {
     return subscription;
   }
 
+  /** To be asked before a job is accepted; undefined when its story is followed already. */
+  async expect(key: JobKey): Promise<Expected | undefined> {
+    await this.#listen();
+    if (this.#byKey.has(key)) return undefined;
+    const entry = this.#enter(key);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    entry.open = promise;
+    return {
+      address: this.#addressOf(entry),
+      addressed: (first) => {
+        if (first !== undefined) {
+          entry.moved(first.seq, false, [first]);
+          entry.open = opened;
+          resolve();
+          this.#expectations.keep(() => this.#left(entry));
+        } else if (entry.followers.size > 0) resolve(this.#open(entry, 0));
+        else this.#forget(entry);
+      },
+    };
+  }
+
+  #forget(entry: FollowedStory): void {
+    if (this.#byKey.get(entry.key) === entry) this.#byKey.delete(entry.key);
+    this.#byNumber.delete(entry.number);
+  }
+
   #left(entry: FollowedStory): void {
     const { connection, keys } = this.#options;
     if (entry.followers.size > 0 || this.#byKey.get(entry.key) !== entry) return;
-    this.#byKey.delete(entry.key);
-    this.#byNumber.delete(entry.number);
+    this.#forget(entry);
     if (entry.ended || connection.closed.aborted) return;
     // News for nobody are harmless, so a failure here is none.
     connection

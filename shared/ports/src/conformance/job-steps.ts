@@ -189,6 +189,60 @@ export function jobStepsConformance(
       expect(await adapter().resultStream.awaitEnd(unasked.key, never)).toEqual(end);
     });
 
+    it('tells the story to who accepted a job to follow it, from its beginning, however late it is asked', async () => {
+      const never = new AbortController().signal;
+      const followed = async (key: JobKey, from = 0) => {
+        const seen: number[] = [];
+        for await (const { seq } of adapter().resultStream.follow(key, from, never)) seen.push(seq);
+        return seen;
+      };
+      const [early, midway, late, awaited] = await Promise.all(
+        Array.from({ length: 4 }, async () => {
+          const job = newJob(newTenant());
+          await steps().accept(job, noLimits, 'story');
+          return job.key;
+        }),
+      );
+      const first = followed(early!);
+      expect(await steps().accept(newJob(newTenant(), { key: early! }), noLimits, 'story')).toMatchObject({
+        outcome: 'exists',
+      });
+      for (const key of [early!, midway!, late!, awaited!]) await begin(key);
+      const [second, third] = [followed(midway!), followed(midway!, 1)];
+      const end = adapter().resultStream.awaitEnd(awaited!, never);
+      for (const key of [early!, midway!, late!, awaited!]) await finish(key);
+      expect([await first, await second, await third]).toEqual([
+        [1, 2, 3, 4],
+        [1, 2, 3, 4],
+        [2, 3, 4],
+      ]);
+      expect([await followed(late!), await followed(late!, 2), (await end)?.seq]).toEqual([[1, 2, 3, 4], [3, 4], 4]);
+    });
+
+    it('follows a job that another had accepted, and one that was refused and comes later', async () => {
+      const never = new AbortController().signal;
+      const job = newJob(newTenant());
+      await steps().accept(job, noLimits);
+      const refused = newJob(job.tenant);
+      const tight = { ...noLimits, maxQueuedPerTenant: 1 };
+      expect(await steps().accept(job, noLimits, 'story')).toMatchObject({ outcome: 'exists' });
+      expect(await steps().accept(refused, tight, 'story')).toMatchObject({ outcome: 'full' });
+      const following = [job, refused].map(async ({ key }) => {
+        const seen: number[] = [];
+        for await (const { seq } of adapter().resultStream.follow(key, 0, never)) seen.push(seq);
+        return seen;
+      });
+      await begin(job.key);
+      await finish(job.key);
+      await steps().accept(refused, noLimits);
+      await begin(refused.key);
+      await finish(refused.key);
+      expect(await Promise.all(following)).toEqual([
+        [1, 2, 3, 4],
+        [1, 2, 3, 4],
+      ]);
+    });
+
     it('waits for the end of a job that another had accepted, and of none that was refused', async () => {
       const job = newJob(newTenant());
       const controller = new AbortController();

@@ -26,7 +26,8 @@ import { type Call, defineOperation } from '../../operation.ts';
 type CompletionCall = Call<unknown, unknown, CompletionRequest>;
 
 async function stream(gateway: GatewayContext, call: CompletionCall, accepted: AcceptedRequest): Promise<void> {
-  const start = async (jobId: string): Promise<JobRecord> => (await acceptJob(gateway, accepted, jobId)).record;
+  const start = async (jobId: string): Promise<JobRecord> =>
+    (await acceptJob(gateway, accepted, jobId, 'story')).record;
   const join = (jobId: string) => gateway.ports.jobStore.get(jobKey(accepted.tenant, jobId));
   const { value: record, replayed } = await idempotentStream(gateway, call, start, join);
   streamCompletion(gateway, call, record, {

@@ -1,0 +1,41 @@
+/**
+ * What was prepared because somebody will ask for it within seconds, and is let go of if nobody does. One timer for all: each is kept equally
+ * long, so they are over in the order in which they came.
+ */
+import type { JobEvent } from '@inkwell/contracts';
+
+const keptMs = 5_000;
+
+/** News of a job that is about to be accepted here. */
+export interface Expected {
+  /** To be put into the job's hash. */
+  address: string;
+  /** Says with which event its story began; undefined when the address isn't in its hash. */
+  addressed(first: JobEvent | undefined): void;
+}
+
+export class Expectations {
+  /** Oldest first. */
+  #kept: { letGo: () => void; untilMs: number }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param letGo called after a few seconds, also when somebody has asked meanwhile */
+  keep(letGo: () => void): void {
+    this.#kept.push({ letGo, untilMs: performance.now() + keptMs });
+    this.#timer ??= setTimeout(() => this.#sweep(), keptMs).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#kept = [];
+  }
+
+  #sweep(): void {
+    const now = performance.now();
+    const first = this.#kept.findIndex(({ untilMs }) => untilMs > now);
+    const over = this.#kept.splice(0, first === -1 ? this.#kept.length : first);
+    const next = this.#kept[0];
+    this.#timer = next && setTimeout(() => this.#sweep(), Math.ceil(next.untilMs - now)).unref();
+    for (const { letGo } of over) letGo();
+  }
+}
