@@ -22,13 +22,26 @@ function endOfString(text: string, start: number): number {
   }
 }
 
-/** Members of all objects as they are written: the colons outside of strings. The text must be valid JSON. */
-function writtenMembers(text: string): number {
+/**
+ * Members of all objects as they are written: the colons outside of strings. The text must be valid JSON. Null when a key is written with an
+ * escape: V8 13.6 may take such a key for another one, after which counting proves nothing.
+ */
+function writtenMembers(text: string): number | null {
   let members = 0;
+  let escaped = false;
+  /** The next backslash from here on, -1 when there is none. */
+  let escapeAt = text.indexOf('\\');
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
-    if (code === 0x22) at = endOfString(text, at);
-    else if (code === 0x3a) members++;
+    if (code === 0x22) {
+      const end = endOfString(text, at);
+      if (escapeAt !== -1 && escapeAt < at) escapeAt = text.indexOf('\\', at);
+      escaped = escapeAt !== -1 && escapeAt < end;
+      at = end;
+    } else if (code === 0x3a) {
+      if (escaped) return null;
+      members++;
+    }
   }
   return members;
 }
