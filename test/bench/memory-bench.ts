@@ -67,5 +67,5 @@ export function memoryText({ emptyNode, memory }: MemoryReport): string {
     'all positions written',
     'of these needed',
   ];
-  return `Resident memory of the engine's process, GPT-2 124M with random weights and room for ${memory[0]?.positions} positions. Needed are the weights, the KV cache once it was written, and ${mb(emptyNode)} of a Node that does nothing, half of which is its program and shared with every other Node of the machine.\n\n${table(header, rows)}`;
+  return `Resident memory of the engine's process, GPT-2 124M with random weights and room for ${memory[0]?.positions} positions. Needed are the weights, the KV cache once it was written, and ${mb(emptyNode)} of a Node that does nothing, most of it pages of its program, which all Nodes of the machine share.\n\n${table(header, rows)}`;
 }
