@@ -80,12 +80,24 @@ export class SseWriter {
     const chunk = this.#buffer;
     this.#buffer = '';
     this.#wroteSinceBeat = true;
-    if (!this.#response.write(chunk)) this.#blocked ??= this.#waitForDrain();
+    if (!this.#send(chunk)) this.#blocked ??= this.#waitForDrain();
   }
 
   beat(): void {
-    if (!this.#wroteSinceBeat && !this.#blocked) this.#response.write(comment);
+    if (!this.#wroteSinceBeat && !this.#blocked) this.#send(comment);
     this.#wroteSinceBeat = false;
+  }
+
+  /**
+   * As one chunk (RFC 9112, section 7.1) and in one piece: Node would make four pieces of it, which costs a tenth of all an event costs. False
+   * when the client must catch up first.
+   */
+  #send(frames: string): boolean {
+    const response = this.#response;
+    const { socket } = response;
+    // A response that waits behind another on its connection has no socket yet; one for HTTP/1.0 has no chunks.
+    if (socket === null || !response.chunkedEncoding) return response.write(frames);
+    return socket.write(`${Buffer.byteLength(frames).toString(16)}\r\n${frames}\r\n`);
   }
 
   #schedule(): void {
@@ -97,16 +109,17 @@ export class SseWriter {
 
   #waitForDrain(): Promise<void> {
     const response = this.#response;
+    const writable = response.socket ?? response;
     return new Promise((resolve) => {
       const stalled = setTimeout(() => response.destroy(), this.#stallLimitMs);
       const go = () => {
         clearTimeout(stalled);
-        response.off('drain', go);
+        writable.off('drain', go);
         response.off('close', go);
         this.#blocked = undefined;
         resolve();
       };
-      response.on('drain', go);
+      writable.on('drain', go);
       response.on('close', go);
     });
   }
