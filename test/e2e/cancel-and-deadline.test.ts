@@ -9,7 +9,7 @@ import { testKey } from '../support/product-process.ts';
 import { collectStream } from '../support/sse.ts';
 
 // A paced null model makes "still running" last as long as a test needs, without waiting on a clock.
-const inkwell = createEdition({ env: { INKWELL_BACKEND: 'null', INKWELL_NULL_PACE_MS: '40' } });
+const inkwell = createEdition({ env: { INKWELL_BACKEND: 'null', INKWELL_NULL_PACE_MS: '120' } });
 beforeAll(async () => {
   await inkwell.start();
 });
@@ -104,7 +104,7 @@ it('a deadline in the past expires the job before it starts', async () => {
 });
 
 it('a deadline that passes while the job runs cuts it and keeps what was produced', async () => {
-  await put('cut', { deadline: Date.now() / 1000 + 1.5 });
+  await put('cut', { deadline: Date.now() / 1000 + 5 });
   const { events } = await story('cut');
   expect(events.at(-1)?.type).toBe('job.expired');
   expect(events.filter((event) => event.type === 'job.delta').length).toBeGreaterThan(0);

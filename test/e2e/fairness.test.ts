@@ -7,7 +7,7 @@ import { createEdition, type Edition, slotsPerWorker } from '../support/edition.
 import { insist } from '../support/insist.ts';
 
 const inkwell = createEdition({
-  env: { INKWELL_BACKEND: 'null', INKWELL_NULL_PACE_MS: '100', INKWELL_LIMIT_KEY_PER_MINUTE: 'off' },
+  env: { INKWELL_BACKEND: 'null', INKWELL_NULL_PACE_MS: '400', INKWELL_LIMIT_KEY_PER_MINUTE: 'off' },
 });
 beforeAll(async () => {
   await inkwell.start();
