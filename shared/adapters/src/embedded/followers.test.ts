@@ -1,5 +1,6 @@
 /** Followers in one process: many are cheap, slow ones cost no memory, and none is left waiting for ever. */
-import { jobKey, type NewJobEvent } from '@inkwell/contracts';
+import { jobKey } from '@inkwell/contracts';
+import { delta, queued, terminal } from '@inkwell/ports/conformance';
 import { expect, it } from 'vitest';
 import { openDatabase } from './database.ts';
 import { openEmbeddedStore } from './index.ts';
@@ -12,18 +13,7 @@ const bench = scratch();
 const clock = { now: () => 1000 };
 const key = jobKey('t', '1');
 const never = new AbortController().signal;
-const queued: NewJobEvent = { type: 'job.queued', at: 1 };
-const outcome = { state: 'completed', result: null, error: null, finishedAt: 2 } as const;
-const completed: NewJobEvent = { type: 'job.completed', at: 2, outcome };
-const delta = (text: string): NewJobEvent => ({
-  type: 'job.delta',
-  at: 1,
-  index: 0,
-  delta: text,
-  tokens: [1],
-  logprobs: null,
-  finishReason: null,
-});
+const completed = terminal('completed');
 
 async function openStream() {
   const database = bench.closeLater(await openDatabase(await bench.directory()));

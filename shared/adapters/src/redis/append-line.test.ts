@@ -1,7 +1,8 @@
 /** What appends that go to Redis together promise: each is answered for itself, and all who follow hear of theirs. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type JobEvent, type JobKey, jobKey, type NewJobEvent } from '@inkwell/contracts';
+import { type JobEvent, type JobKey, jobKey } from '@inkwell/contracts';
+import { delta, terminal } from '@inkwell/ports/conformance';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startOwnRedis } from '../../../../infra/services/redis.ts';
@@ -26,20 +27,7 @@ async function open() {
 }
 
 const newKeys = (count: number) => Array.from({ length: count }, () => jobKey('tenant', `job_${randomUUID()}`));
-const delta = (text: string): NewJobEvent => ({
-  type: 'job.delta',
-  at: 1,
-  index: 0,
-  delta: text,
-  tokens: [1],
-  logprobs: null,
-  finishReason: null,
-});
-const completed: NewJobEvent = {
-  type: 'job.completed',
-  at: 2,
-  outcome: { state: 'completed', result: null, error: null, finishedAt: 2 },
-};
+const completed = terminal('completed');
 
 async function calls(redis: Redis): Promise<number> {
   return Number(/cmdstat_fcall:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);

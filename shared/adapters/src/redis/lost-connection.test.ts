@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type JobEvent, type JobKey, jobKey, type NewJobEvent } from '@inkwell/contracts';
+import { type JobEvent, type JobKey, jobKey } from '@inkwell/contracts';
+import { delta, terminal } from '@inkwell/ports/conformance';
 import { Redis } from 'ioredis';
 import { afterEach, expect, it } from 'vitest';
 import { startOwnRedis } from '../../../../infra/services/redis.ts';
@@ -19,20 +20,7 @@ afterEach(async () => {
 });
 
 const newKey = () => jobKey('tenant', `job_${randomUUID()}`);
-const delta = (text: string): NewJobEvent => ({
-  type: 'job.delta',
-  at: 1,
-  index: 0,
-  delta: text,
-  tokens: [1],
-  logprobs: null,
-  finishReason: null,
-});
-const completed: NewJobEvent = {
-  type: 'job.completed',
-  at: 2,
-  outcome: { state: 'completed', result: null, error: null, finishedAt: 2 },
-};
+const completed = terminal('completed');
 
 async function ownRedis(options?: Parameters<typeof startOwnRedis>[0]): Promise<RunningService> {
   const server = await startOwnRedis(options);

@@ -20,7 +20,7 @@ export { resultStreamConformance } from './result-stream.ts';
 export { resultStreamFollowConformance } from './result-stream-follow.ts';
 export { resultStreamSubscribeConformance } from './result-stream-subscribe.ts';
 export { revocationStoreConformance } from './revocation-store.ts';
-export { endedJob, fact, message } from './samples.ts';
+export { delta, endedJob, fact, message, queued, terminal } from './samples.ts';
 export { sessionStoreConformance } from './session-store.ts';
 export { usageLedgerConformance } from './usage-ledger.ts';
 export { userStoreConformance } from './user-store.ts';
