@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { modelProcessFlags, writeRandomModel } from '@inkwell/gpt2';
+import { modelProcessEnvironment, modelProcessFlags, writeRandomModel } from '@inkwell/gpt2';
 import { nativeAddonPath } from '@inkwell/gpt2/native-addon';
 import type { EngineFigures } from './engine-child.ts';
 import { measureReadBandwidth } from './memory-bandwidth.ts';
@@ -28,7 +28,7 @@ interface Contender {
   readonly engine: string;
   /** The program and its arguments; the file for logits comes last. */
   readonly command: readonly [string, ...string[]];
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: NodeJS.ProcessEnv;
   /** Runs the random 124M weights, so it can be compared with others that do. */
   readonly isComparable: boolean;
 }
@@ -94,6 +94,7 @@ function ours(engine: string, { directory = random124m, backend, quantization, a
   return {
     engine,
     command: [process.execPath, ...modelProcessFlags, ...child],
+    env: modelProcessEnvironment(join(scratch, 'quantised')),
     isComparable: directory === random124m,
   };
 }

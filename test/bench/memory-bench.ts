@@ -6,13 +6,14 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { modelProcessFlags } from '@inkwell/gpt2';
+import { modelProcessEnvironment, modelProcessFlags } from '@inkwell/gpt2';
 import { nativeAddonPath } from '@inkwell/gpt2/native-addon';
 import { ensureRandomModel, random124m, scratch } from './engine-bench.ts';
 import type { MemoryFigures } from './memory-child.ts';
 import { table } from './table.ts';
 
 const child = fileURLToPath(new URL('memory-child.ts', import.meta.url));
+const cacheDirectory = join(scratch, 'quantised');
 const timeoutMs = 600_000;
 
 export interface MemoryRow extends MemoryFigures {
@@ -26,7 +27,8 @@ export interface MemoryReport {
 }
 
 async function outputOf(args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: timeoutMs });
+  const env = modelProcessEnvironment(cacheDirectory);
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: timeoutMs, env });
   return stdout;
 }
 
@@ -41,10 +43,10 @@ export async function benchMemory(progress: (text: string) => void): Promise<Mem
     ['native', 'w4a8'],
   ] as const) {
     const engine = `inkwell-${backend}-${quantization}`;
-    const what = [random124m, backend, quantization, join(scratch, 'quantised'), addon];
+    const what = [random124m, backend, quantization, cacheDirectory, addon];
     progress(`memory: ${engine}`);
-    // The first load quantises; what is measured is the load that users see ever after.
-    await outputOf([child, '--load-only', ...what]);
+    // The first load quantises, and compiles modules; what is measured is the load that users see ever after.
+    await outputOf([...modelProcessFlags, child, '--load-only', ...what]);
     const figures = JSON.parse(await outputOf([...modelProcessFlags, child, ...what])) as MemoryFigures;
     memory.push({ engine, ...figures });
   }

@@ -4,7 +4,7 @@ export { type Activation, type Gpt2Config, parseConfig } from './config.ts';
 export { ModelError } from './errors.ts';
 export { modelChecksums } from './model-checksums.ts';
 export { type LocalModel, type ModelChoice, openModelDirectory } from './model-directory.ts';
-export { modelProcessFlags } from './process-flags.ts';
+export { modelProcessEnvironment, modelProcessFlags } from './process-flags.ts';
 export { type RandomModelOptions, writeRandomModel } from './random-model.ts';
 export { SafetensorsFile } from './safetensors/reader.ts';
 export { type TensorToWrite, writeSafetensors } from './safetensors/writer.ts';

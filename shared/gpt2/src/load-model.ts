@@ -43,7 +43,7 @@ export async function loadModel(directory: string, options: BackendOptions = {})
   }
   await using file = await SafetensorsFile.open(join(directory, 'model.safetensors'));
   const backend = await createBackend(file, config, options);
-  // What loading leaves behind takes as much room as the tokenizer, for hours: steps leave too little for V8 to look again.
-  globalThis.gc?.();
+  // What loading leaves behind would stay for hours: steps leave too little for V8 to look again. Only a collection in earnest gives pages back.
+  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   return { config, tokenizer, backend };
 }

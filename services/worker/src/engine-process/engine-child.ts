@@ -3,7 +3,7 @@
  * model that cannot be loaded, or a hang, which is met with SIGKILL. Starting another one is the supervisor's business.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { modelProcessFlags } from '@inkwell/gpt2';
+import { modelProcessEnvironment, modelProcessFlags } from '@inkwell/gpt2';
 import type { ModelBackendInfo } from '@inkwell/ports';
 import { asAllFromEngine, type EngineConfig, type FromEngine, protocolVersion, type ToEngine } from './protocol.ts';
 
@@ -45,6 +45,7 @@ export class EngineChild {
     // The engine's stdout is ours for machines to read: whatever a library prints there belongs on stderr.
     this.#child = fork(new URL('./engine-main.ts', import.meta.url), [], {
       execArgv: [...modelProcessFlags],
+      env: modelProcessEnvironment(config.cacheDirectory),
       stdio: ['ignore', 2, 2, 'ipc'],
     });
     this.#child.on('message', (raw) => this.#receive(raw));

@@ -3,6 +3,7 @@
  * any two steps, so a cancelled job loses its slot at once. It ends itself when its parent goes, and any error it did not expect ends it too:
  * the parent starts a new one and every job continues exactly.
  */
+import { flushCompileCache } from 'node:module';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Engine } from '@inkwell/engine';
@@ -77,6 +78,8 @@ async function start(config: EngineConfig): Promise<void> {
   try {
     const { engine, info } = await loadEngine(config, (percent) => send({ type: 'loading', percent }));
     loop = new EngineLoop(engine);
+    // Now, since this process usually ends by SIGKILL.
+    flushCompileCache();
     send({ type: 'ready', info });
   } catch (error) {
     fail(messageOf(error));

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeRandomModel } from '@inkwell/gpt2';
@@ -89,6 +89,22 @@ describe('engine process', () => {
     await supervisor.stop();
     expect(percents.at(-1)).toBe(100);
     expect(percents).toEqual(percents.toSorted((a, b) => a - b));
+  });
+
+  it('compiles its modules once for all starts: what a killed one left is what the next one takes', async () => {
+    const cacheDirectory = await mkdtemp(join(tmpdir(), 'inkwell-modules-'));
+    const start = async (): Promise<Record<string, number>> => {
+      const supervisor = new EngineSupervisor(config({ cacheDirectory }), timeouts, events, log);
+      await supervisor.start();
+      await supervisor.stop();
+      const files = await readdir(cacheDirectory, { recursive: true, withFileTypes: true });
+      const paths = files.filter((file) => file.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+      return Object.fromEntries(await Promise.all(paths.map(async (path) => [path, (await stat(path)).mtimeMs])));
+    };
+    const first = await start();
+    expect(Object.keys(first).length).toBeGreaterThan(10);
+    expect(await start()).toEqual(first);
+    await rm(cacheDirectory, { recursive: true });
   });
 
   it('says which file of the model cannot be used', async () => {

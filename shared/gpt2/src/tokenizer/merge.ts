@@ -6,12 +6,51 @@
 
 /** Every merge as (left id, right id) → rank, and the id each rank produces. */
 export interface MergeTable {
-  /** Keyed by `left * 2^20 + right`. */
-  readonly ranks: ReadonlyMap<number, number>;
+  readonly ranks: PairRanks;
   readonly results: Int32Array;
 }
 
-export const PAIR_FACTOR = 1 << 20;
+/** Ids are below this, so that a pair of them is one exact number. */
+export const MAX_ID = 1 << 20;
+
+/** Ranks of pairs of ids, in flat arrays at most half full (open addressing): a Map of 50,000 such numbers takes several times the memory. */
+export class PairRanks {
+  /** `left * 2^20 + right`, or -1 where nothing is. */
+  readonly #keys: Float64Array;
+  readonly #ranks: Int32Array;
+
+  /** @param count most pairs it will hold */
+  constructor(count: number) {
+    const size = 2 ** Math.ceil(Math.log2(Math.max(8, 2 * count)));
+    this.#keys = new Float64Array(size).fill(-1);
+    this.#ranks = new Int32Array(size);
+  }
+
+  /** Where the pair is, or would be. */
+  #place(left: number, right: number): number {
+    const keys = this.#keys;
+    const key = left * MAX_ID + right;
+    const mask = keys.length - 1;
+    const hash = Math.imul(Math.imul(left, 0x9e3779b1) ^ right, 0x85ebca6b);
+    let place = (hash ^ (hash >>> 15)) & mask;
+    while (keys[place] !== key && keys[place] !== -1) place = (place + 1) & mask;
+    return place;
+  }
+
+  /** The first rank given to a pair stays. */
+  add(left: number, right: number, rank: number): void {
+    const place = this.#place(left, right);
+    if (this.#keys[place] !== -1) return;
+    this.#keys[place] = left * MAX_ID + right;
+    this.#ranks[place] = rank;
+  }
+
+  /** -1 if the pair is never merged. */
+  get(left: number, right: number): number {
+    const place = this.#place(left, right);
+    return this.#keys[place] === -1 ? -1 : this.#ranks[place]!;
+  }
+}
 
 /** A binary min-heap of numbers over one growing array. */
 class MinHeap {
@@ -64,7 +103,7 @@ export function mergeSymbols(symbols: Int32Array, table: MergeTable): Int32Array
   const rankAt = (left: number): number => {
     const right = next[left]!;
     if (right >= length) return -1;
-    return table.ranks.get(symbols[left]! * PAIR_FACTOR + symbols[right]!) ?? -1;
+    return table.ranks.get(symbols[left]!, symbols[right]!);
   };
   const offer = (left: number): void => {
     const rank = rankAt(left);

@@ -6,7 +6,7 @@
  */
 import { ModelError } from '../errors.ts';
 import { bytesOfToken, characterOfByte } from './byte-alphabet.ts';
-import { type MergeTable, mergeSymbols, PAIR_FACTOR } from './merge.ts';
+import { MAX_ID, type MergeTable, mergeSymbols, PairRanks } from './merge.ts';
 import { forEachPiece } from './pre-tokenize.ts';
 
 export const END_OF_TEXT = '<|endoftext|>';
@@ -47,7 +47,7 @@ function parseVocabulary(json: string): Map<string, number> {
   const seen = new Set<unknown>();
   const vocabulary = new Map<string, number>();
   for (const [token, id] of Object.entries(parsed as Record<string, unknown>)) {
-    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= PAIR_FACTOR || seen.has(id)) {
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= MAX_ID || seen.has(id)) {
       throw new ModelError(
         `vocab.json: token ${JSON.stringify(token)} has the bad or repeated id ${JSON.stringify(id)}`,
       );
@@ -59,9 +59,10 @@ function parseVocabulary(json: string): Map<string, number> {
 }
 
 function parseMerges(text: string, vocabulary: ReadonlyMap<string, number>): MergeTable {
-  const ranks = new Map<number, number>();
+  const lines = text.split('\n');
+  const ranks = new PairRanks(lines.length);
   const results: number[] = [];
-  text.split('\n').forEach((line, index) => {
+  lines.forEach((line, index) => {
     const trimmed = line.replace(/\r$/, '');
     if (trimmed === '' || (index === 0 && trimmed.startsWith('#version'))) return;
     const [left = '', right = '', ...rest] = trimmed.split(' ');
@@ -71,8 +72,7 @@ function parseMerges(text: string, vocabulary: ReadonlyMap<string, number>): Mer
     if (rest.length > 0 || leftId === undefined || rightId === undefined || result === undefined) {
       throw new ModelError(`merges.txt: line ${index + 1} is not a pair of tokens of vocab.json`);
     }
-    const key = leftId * PAIR_FACTOR + rightId;
-    if (!ranks.has(key)) ranks.set(key, results.length);
+    ranks.add(leftId, rightId, results.length);
     results.push(result);
   });
   return { ranks, results: Int32Array.from(results) };
@@ -86,12 +86,46 @@ function byteSymbols(vocabulary: ReadonlyMap<string, number>): Int32Array {
   });
 }
 
+/** The bytes of every token one after the other, since 50,000 small arrays would take ten times the memory. */
+class TokenBytes {
+  readonly #bytes: Uint8Array;
+  /** By id: where its bytes begin, -1 if no token has it, and where they end. */
+  readonly #starts: Int32Array;
+  readonly #ends: Int32Array;
+
+  constructor(vocabulary: ReadonlyMap<string, number>) {
+    const ids = [...vocabulary.values()].reduce((most, id) => Math.max(most, id + 1), 0);
+    this.#starts = new Int32Array(ids).fill(-1);
+    this.#ends = new Int32Array(ids);
+    const parts: Uint8Array[] = [];
+    let end = 0;
+    for (const [token, id] of vocabulary) {
+      const bytes = token === END_OF_TEXT ? utf8.encode(token) : bytesOfToken(token);
+      parts.push(bytes);
+      this.#starts[id] = end;
+      end += bytes.length;
+      this.#ends[id] = end;
+    }
+    this.#bytes = Uint8Array.from(Buffer.concat(parts));
+  }
+
+  /** Largest id + 1. */
+  get size(): number {
+    return this.#starts.length;
+  }
+
+  of(id: number): Uint8Array | undefined {
+    const start = this.#starts[id] ?? -1;
+    return start < 0 ? undefined : this.#bytes.subarray(start, this.#ends[id]);
+  }
+}
+
 class ByteLevelBpe implements Tokenizer {
   readonly vocabSize: number;
   readonly endOfTextId: number | null;
   readonly #merges: MergeTable;
   readonly #byteSymbols: Int32Array;
-  readonly #bytesById: (Uint8Array | undefined)[] = [];
+  readonly #tokenBytes: TokenBytes;
   /** Pieces repeat (Zipf): remembering them saves most of the work. Emptied when full, so it stays bounded. */
   readonly #cache = new Map<string, Int32Array>();
 
@@ -100,10 +134,8 @@ class ByteLevelBpe implements Tokenizer {
     this.#merges = parseMerges(mergesText, vocabulary);
     this.#byteSymbols = byteSymbols(vocabulary);
     this.endOfTextId = vocabulary.get(END_OF_TEXT) ?? null;
-    for (const [token, id] of vocabulary) {
-      this.#bytesById[id] = token === END_OF_TEXT ? utf8.encode(token) : bytesOfToken(token);
-    }
-    this.vocabSize = this.#bytesById.length;
+    this.#tokenBytes = new TokenBytes(vocabulary);
+    this.vocabSize = this.#tokenBytes.size;
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
@@ -124,7 +156,7 @@ class ByteLevelBpe implements Tokenizer {
   }
 
   tokenBytes(id: number): Uint8Array {
-    const bytes = this.#bytesById[id];
+    const bytes = this.#tokenBytes.of(id);
     if (bytes === undefined)
       throw new ModelError(`token id ${id} is not in the vocabulary of ${this.vocabSize} tokens`);
     return bytes;

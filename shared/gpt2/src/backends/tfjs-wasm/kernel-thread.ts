@@ -12,5 +12,7 @@ export interface KernelThreadData {
 
 const { module, memory, control, thread } = workerData as KernelThreadData;
 const kernels = instantiateKernels(module, memory);
+// From here on it allocates nothing, so nothing else would ever give back what its start took.
+globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 parentPort?.postMessage('ready');
 kernels.serve(control, thread);
