@@ -9,7 +9,7 @@ import { foldText } from './fold.ts';
 import { findBanned } from './output/phrase-filter.ts';
 import { phraseSymbols } from './output/symbols.ts';
 import { type OutputRule, type PolicyFile, type PromptRule, policyFileSchema } from './policy-file.ts';
-import { compileWordPattern, matchesWords, wordsOf } from './prompt/word-pattern.ts';
+import { compileWordPattern, matchesWords, PatternIndex, type WordPattern, wordsOfFolded } from './prompt/word-pattern.ts';
 
 export interface PolicyRule {
   readonly id: string;
@@ -35,14 +35,18 @@ export class PolicyError extends Error {
 const maxPhrases = 256;
 const maxPhraseCharacters = 16_384;
 
-/** A prompt in the two forms that rules look at, each made when it is first asked for. */
+/** A prompt in the forms that rules look at, each made when it is first asked for. */
 class Prompt {
   readonly #text: string;
+  readonly #index: PatternIndex;
   #folded: string | undefined;
   #words: string[] | undefined;
+  #begun: ReadonlySet<WordPattern> | undefined;
 
-  constructor(text: string) {
+  /** @param index of all patterns it will be asked for */
+  constructor(text: string, index: PatternIndex) {
     this.#text = text;
+    this.#index = index;
   }
 
   get folded(): string {
@@ -50,24 +54,28 @@ class Prompt {
     return this.#folded;
   }
 
-  get words(): string[] {
-    this.#words ??= wordsOf(this.#text);
-    return this.#words;
+  holds(pattern: WordPattern): boolean {
+    this.#words ??= wordsOfFolded(this.folded);
+    this.#begun ??= this.#index.begunIn(this.#words);
+    return this.#begun.has(pattern) && matchesWords(pattern, this.#words);
   }
 }
 
-type Test = (prompt: Prompt) => boolean;
+interface CompiledRule {
+  readonly patterns: readonly WordPattern[];
+  refuses(prompt: Prompt): boolean;
+}
 
-function compilePromptRule({ id, patterns = [], detector }: PromptRule): Test {
-  if (detector !== undefined) return (prompt) => detectors[detector](prompt.folded);
-  const compiled = patterns.map((source, i) => {
+function compilePromptRule({ id, patterns: sources = [], detector }: PromptRule): CompiledRule {
+  if (detector !== undefined) return { patterns: [], refuses: ({ folded }) => detectors[detector](folded) };
+  const patterns = sources.map((source, i) => {
     try {
       return compileWordPattern(source);
     } catch (error) {
       throw new PolicyError(`rule ${id}, patterns.${i}: ${error instanceof Error ? error.message : String(error)}`);
     }
   });
-  return (prompt) => compiled.some((pattern) => matchesWords(pattern, prompt.words));
+  return { patterns, refuses: (prompt) => patterns.some((pattern) => prompt.holds(pattern)) };
 }
 
 function filterOf(rules: readonly OutputRule[], replacement: string): OutputFilter {
@@ -139,12 +147,14 @@ function parse(text: string): PolicyFile {
 export function compilePolicy(text: string): ContentPolicy {
   const file = parse(text);
   checkIds(file);
-  const tests = file.prompt_rules.map((rule) => {
-    const test = compilePromptRule(rule);
-    checkExamples(rule.id, rule.examples, (example) => test(new Prompt(example)));
-    return { rule, test };
+  const compiled = file.prompt_rules.map((rule) => {
+    const { patterns, refuses } = compilePromptRule(rule);
+    const own = new PatternIndex(patterns);
+    checkExamples(rule.id, rule.examples, (example) => refuses(new Prompt(example, own)));
+    return { rule, patterns, refuses };
   });
-  const enabled = tests.filter(({ rule }) => rule.enabled);
+  const enabled = compiled.filter(({ rule }) => rule.enabled);
+  const index = new PatternIndex(enabled.flatMap(({ patterns }) => patterns));
   const outputFilter = compileOutput(file);
   const outputRules = file.output_rules.filter((rule) => rule.enabled);
   return {
@@ -152,8 +162,8 @@ export function compilePolicy(text: string): ContentPolicy {
     rules: [...enabled.map(({ rule }) => rule), ...outputRules].map(({ id, kind }) => ({ id, kind })),
     outputFilter,
     checkPrompt(promptText) {
-      const prompt = new Prompt(promptText);
-      const refused = enabled.find(({ test }) => test(prompt));
+      const prompt = new Prompt(promptText, index);
+      const refused = enabled.find(({ refuses }) => refuses(prompt));
       return refused === undefined ? null : { id: refused.rule.id, kind: refused.rule.kind };
     },
   };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { foldText } from './fold.ts';
+import { foldCharacter, foldText } from './fold.ts';
 
 describe('foldText', () => {
   it.each([
@@ -22,6 +22,19 @@ describe('foldText', () => {
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (a, b) => {
         expect(foldText(a) + foldText(b)).toBe(foldText(a + b));
       }),
+    );
+  });
+
+  it('folds a text of ASCII alone as it folds its characters, with nothing else or something else beside it', () => {
+    const every = Array.from({ length: 128 }, (_, code) => String.fromCharCode(code));
+    for (const character of every) expect(foldText(character)).toBe(foldCharacter(character));
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...every)), (characters) => {
+        const folded = characters.map(foldCharacter).join('');
+        expect(foldText(characters.join(''))).toBe(folded);
+        expect(foldText(`${characters.join('')}é`)).toBe(`${folded}e`);
+      }),
+      { seed: 20_261_125 },
     );
   });
 });

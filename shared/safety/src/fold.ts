@@ -34,7 +34,11 @@ export function foldCharacter(character: string): string {
   return folded;
 }
 
+/** Printable ASCII and the white space among it: most prompts hold nothing else, and nothing happens to it but this. */
+const ascii = /^[\t-\r -~]*$/;
+
 export function foldText(text: string): string {
+  if (ascii.test(text)) return text.toLowerCase().replaceAll(/[\t-\r]/g, ' ');
   let folded = '';
   for (const character of text) folded += foldCharacter(character);
   return folded;

@@ -1,4 +1,5 @@
 /** Payment card numbers: a known issuer's prefix and length (ISO/IEC 7812) and a right check digit (Luhn, US patent 2,950,048). */
+import { holdsDigit } from './holds-digit.ts';
 
 /** Digits in groups, separated by single spaces or hyphens, not part of something longer. */
 const digitRun = /(?<![\p{L}\p{N}])\d+(?:[ -]\d+)*(?![\p{L}\p{N}])/gu;
@@ -43,6 +44,7 @@ function holdsCard(groups: readonly string[]): boolean {
 }
 
 export function hasCreditCard(folded: string): boolean {
+  if (!holdsDigit(folded)) return false;
   for (const [run] of folded.matchAll(digitRun)) if (holdsCard(run.split(/[ -]/))) return true;
   return false;
 }

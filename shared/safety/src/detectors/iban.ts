@@ -1,4 +1,6 @@
 /** International bank account numbers (ISO 13616): country, check digits that leave 1 modulo 97 (ISO 7064), account; in one piece or in groups of four. */
+import { holdsDigit } from './holds-digit.ts';
+
 const candidate = /(?<![\p{L}\p{N}])[a-z]{2}\d{2}(?: ?[a-z\d]{4}){2,7}(?: ?[a-z\d]{1,3})?(?![\p{L}\p{N}])/gu;
 const lengths = { shortest: 15, longest: 34 };
 
@@ -17,6 +19,7 @@ function isIban(text: string): boolean {
 }
 
 export function hasIban(folded: string): boolean {
+  if (!holdsDigit(folded)) return false;
   for (const [found] of folded.matchAll(candidate)) {
     const groups = found.split(' ');
     // What follows the number in groups may be a word that looks like one more group.

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileWordPattern, matchesWords, wordsOf } from './word-pattern.ts';
+import { compileWordPattern, matchesWords, PatternIndex, wordsOf } from './word-pattern.ts';
 
 const matches = (pattern: string, text: string) => matchesWords(compileWordPattern(pattern), wordsOf(text));
 
@@ -42,5 +43,28 @@ describe('a word pattern', () => {
     const started = performance.now();
     expect(matchesWords(pattern, words)).toBe(false);
     expect(performance.now() - started).toBeLessThan(5_000);
+  });
+});
+
+describe('an index of patterns', () => {
+  it('leaves out no pattern that is in the text', () => {
+    const words = fc.constantFrom('red', 'redder', 'fox', 'foxes', 'hen', 'a');
+    const sources = ['red fox', 'red* fox', 'fox*', '(red|hen) ~2 fox', 'a? fox', '(a|hen fox)? red', 'hen ~8 a*'];
+    const patterns = sources.map(compileWordPattern);
+    const index = new PatternIndex(patterns);
+    fc.assert(
+      fc.property(fc.array(words), (text) => {
+        const begun = index.begunIn(text);
+        for (const pattern of patterns) if (matchesWords(pattern, text)) expect(begun.has(pattern)).toBe(true);
+      }),
+      { seed: 20_261_125, numRuns: 500 },
+    );
+  });
+
+  it('names none that begins with no word of the text', () => {
+    const [red, fox] = ['red hen', 'fox* hen'].map(compileWordPattern);
+    const index = new PatternIndex([red!, fox!]);
+    expect([...index.begunIn(['hen', 'foxes'])]).toEqual([fox]);
+    expect([...index.begunIn(['hen'])]).toEqual([]);
   });
 });

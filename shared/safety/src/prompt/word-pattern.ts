@@ -33,13 +33,13 @@ const wordForm = /^([\p{L}\p{N}\p{M}_'’]+)(\*)?$/u;
 
 const wordsIn = /[\p{L}\p{N}_]+/gu;
 
-/** The folded words of a text; an apostrophe inside a word is left out, so that `don’t` is `dont`. */
+/** The words of a folded text; an apostrophe inside a word is left out, so that `don’t` is `dont`. */
+export function wordsOfFolded(folded: string): string[] {
+  return folded.replaceAll(/(?<=\p{L})['’](?=\p{L})/gu, '').match(wordsIn) ?? [];
+}
+
 export function wordsOf(text: string): string[] {
-  return (
-    foldText(text)
-      .replaceAll(/(?<=\p{L})['’](?=\p{L})/gu, '')
-      .match(wordsIn) ?? []
-  );
+  return wordsOfFolded(foldText(text));
 }
 
 class Builder {
@@ -146,4 +146,29 @@ export function matchesWords(pattern: WordPattern, words: readonly string[]): bo
     active = next;
   }
   return false;
+}
+
+/** Which of many patterns may be in a text, found by the words they begin with: one look-up per word instead of a walk per pattern. */
+export class PatternIndex {
+  readonly #byWord = new Map<string, WordPattern[]>();
+  readonly #byPrefix: { prefix: string; pattern: WordPattern }[] = [];
+
+  constructor(patterns: Iterable<WordPattern>) {
+    for (const pattern of patterns) {
+      for (const { word, prefix } of pattern.steps[0]!) {
+        if (prefix) this.#byPrefix.push({ prefix: word!, pattern });
+        else this.#byWord.set(word!, [...(this.#byWord.get(word!) ?? []), pattern]);
+      }
+    }
+  }
+
+  /** All others begin with a word that isn't there. */
+  begunIn(words: readonly string[]): ReadonlySet<WordPattern> {
+    const begun = new Set<WordPattern>();
+    for (const word of new Set(words)) {
+      for (const pattern of this.#byWord.get(word) ?? []) begun.add(pattern);
+      for (const { prefix, pattern } of this.#byPrefix) if (word.startsWith(prefix)) begun.add(pattern);
+    }
+    return begun;
+  }
 }
