@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { InkwellError } from '@inkwell/contracts';
-import type { RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { type Caller, localMonitor, nobody } from './auth/caller.ts';
 import { checkRequestSignature } from './auth/check-signature.ts';
@@ -18,7 +18,7 @@ import { authenticate } from './middleware/authenticate.ts';
 import { authorize } from './middleware/authorize.ts';
 import { isLocalMonitor } from './middleware/local-monitor.ts';
 import { readBody } from './middleware/read-body.ts';
-import type { Operation } from './operation.ts';
+import type { Call, Operation } from './operation.ts';
 
 const noQuery = z.strictObject({});
 const empty: Readonly<Record<string, never>> = {};
@@ -64,6 +64,45 @@ function endWhenRevoked(
   return remove;
 }
 
+type Given = Omit<Call, 'gone' | 'requestHash'>;
+
+/** What most calls never ask for is made when it is. */
+class HandledCall implements Call {
+  readonly request: Request;
+  readonly response: Response;
+  readonly requestId: string;
+  readonly caller: Caller;
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly outliveRevocation: () => void;
+  readonly #raw: unknown;
+  readonly #gone: Gone;
+
+  /** @param raw the body as it was read, before it was validated */
+  constructor(given: Given & { request: Request; response: Response }, raw: unknown, gone: Gone) {
+    this.request = given.request;
+    this.response = given.response;
+    this.requestId = given.requestId;
+    this.caller = given.caller;
+    this.params = given.params;
+    this.query = given.query;
+    this.body = given.body;
+    this.outliveRevocation = given.outliveRevocation;
+    this.#raw = raw;
+    this.#gone = gone;
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get requestHash(): string {
+    const { method, path, headers } = this.request;
+    return hash('sha256', [method, path, headers['cancel-after'] ?? '', canonicalJson(this.#raw)].join('\n'));
+  }
+}
+
 export function dispatch(operation: Operation, gateway: GatewayContext): RequestHandler {
   return async (request, response) => {
     response.locals.route = operation.path;
@@ -81,8 +120,7 @@ export function dispatch(operation: Operation, gateway: GatewayContext): Request
     await checkRequestSignature(gateway, caller, request, read?.bytes);
     const raw = read?.value;
     const body = operation.body ? validate<unknown>(operation.body, raw) : undefined;
-    const identity = [request.method, request.path, request.headers['cancel-after'] ?? '', canonicalJson(raw)];
-    const answer = await operation.handle(
+    const call = new HandledCall(
       {
         request,
         response,
@@ -91,14 +129,12 @@ export function dispatch(operation: Operation, gateway: GatewayContext): Request
         params: operation.params ? validate<unknown>(operation.params, request.params) : empty,
         query,
         body,
-        requestHash: hash('sha256', identity.join('\n')),
-        get gone() {
-          return gone.signal;
-        },
         outliveRevocation,
       },
-      gateway,
+      raw,
+      gone,
     );
+    const answer = await operation.handle(call, gateway);
     if (answer) sendAnswer(response, answer);
   };
 }

@@ -29,7 +29,7 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
   readonly params: P;
   readonly query: Q;
   readonly body: B;
-  /** SHA-256 (hex) of method, path and canonical body: equal for equal requests. */
+  /** SHA-256 (hex) of method, path and canonical body: equal for equal requests. Made when it is asked for. */
   readonly requestHash: string;
   /** Aborts when the client goes away before it has its answer. */
   readonly gone: AbortSignal;

@@ -189,7 +189,7 @@ export interface JobRecord {
   attempts: number;
   /** 1-based arrival number inside its priority; given by the store at creation. */
   ordinal: number;
-  /** SHA-256 (hex) of the canonical request: the same PUT again is recognised by it. */
+  /** SHA-256 (hex) of the canonical request: the same PUT again is recognised by it. Empty when the client chose neither id nor key. */
   requestHash: string;
   /** API key id that created it; empty when no key was used. */
   createdBy: string;

@@ -9,7 +9,13 @@ import { foldText } from './fold.ts';
 import { findBanned } from './output/phrase-filter.ts';
 import { phraseSymbols } from './output/symbols.ts';
 import { type OutputRule, type PolicyFile, type PromptRule, policyFileSchema } from './policy-file.ts';
-import { compileWordPattern, matchesWords, PatternIndex, type WordPattern, wordsOfFolded } from './prompt/word-pattern.ts';
+import {
+  compileWordPattern,
+  matchesWords,
+  PatternIndex,
+  type WordPattern,
+  wordsOfFolded,
+} from './prompt/word-pattern.ts';
 
 export interface PolicyRule {
   readonly id: string;

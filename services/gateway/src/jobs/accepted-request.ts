@@ -147,6 +147,11 @@ function checkAllowance({ max_tokens, priority }: GenerationRequest, role: Role)
   }
 }
 
+/** Under an id or key that the client chose. No other request can meet the job of this one, so its hash would be compared with none. */
+function mayComeAgain({ request }: Call): boolean {
+  return request.method === 'PUT' || request.headers['idempotency-key'] !== undefined;
+}
+
 /** @throws InkwellError whose `param` is the field at fault; nothing has been recorded then */
 export function acceptRequest(
   request: GenerationRequest,
@@ -171,7 +176,7 @@ export function acceptRequest(
     costTokens,
     deadlineAt: readDeadline(request.deadline, call.request.headers['cancel-after'], gateway.clock.now()),
     onDisconnect: request.on_disconnect ?? defaults.onDisconnect,
-    requestHash: call.requestHash,
+    requestHash: mayComeAgain(call) ? call.requestHash : '',
     createdBy: call.caller.keyId,
     origin: originOf(call.caller, clientAddress(call.request, gateway.config.trustedProxies)),
     requestId: call.requestId,
