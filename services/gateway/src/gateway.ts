@@ -8,7 +8,6 @@ import { createReadGate, withFallback } from '@inkwell/limits';
 import type { Logger, Metrics } from '@inkwell/observability';
 import type { Clock } from '@inkwell/ports';
 import { type ContentPolicy, readDefaultPolicy } from '@inkwell/safety';
-import type { Express } from 'express';
 import { createApp } from './app.ts';
 import { FactTrail } from './audit/fact-trail.ts';
 import { createIdentity } from './auth/identity.ts';
@@ -49,8 +48,6 @@ export interface GatewayOptions {
 }
 
 export interface Gateway {
-  /** The bare request handler, for composing elsewhere. */
-  app: Express;
   /** Port 0 takes any free one. Rejects with an Error for people when the address is taken. */
   listen(port: number, host: string): Promise<{ url: string; port: number }>;
   /** Takes nothing new, ends resumable streams, lets the rest finish for `graceMs`, then cuts. */
@@ -127,21 +124,20 @@ function forPeople(error: NodeJS.ErrnoException, port: number): Error {
 export function createGateway(options: GatewayOptions): Gateway {
   const context = toContext(options);
   const { identity, lifecycle } = context;
-  const app = createApp(context);
+  const { express, serve } = createApp(context);
   const { requestTimeoutMs } = context.config;
   const server = createServer(
     {
-      ...messageClassesOf(app),
+      ...messageClassesOf(express),
       ...serverLimits,
       requestTimeout: requestTimeoutMs,
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
     },
-    app,
+    serve,
   );
   server.maxConnections = context.config.maxConnections;
   answerClientErrors(server);
   return {
-    app,
     async listen(port, host) {
       await identity.start();
       await new Promise<void>((resolve, reject) => {

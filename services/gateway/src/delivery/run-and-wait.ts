@@ -6,6 +6,7 @@ import type { AcceptedRequest } from '../jobs/accepted-request.ts';
 import type { CacheWish } from '../jobs/cache-wish.ts';
 import { cancelInBackground } from '../jobs/cancel-job.ts';
 import type { CachedAnswer } from '../jobs/response-cache.ts';
+import { noteHeaders } from '../middleware/response-head.ts';
 import { type Answer, type Call, json } from '../operation.ts';
 import { awaitOutcome } from './await-outcome.ts';
 import { toCompletion } from './completion.ts';
@@ -50,7 +51,7 @@ export async function runAndWait(
   if (kept) return keptAnswer(kept);
   const { record } = await acceptJob(gateway, accepted, jobId, 'end');
   const headers = { ...jobHeader(record), ...(wish && { 'x-inkwell-cache': 'miss' }) };
-  for (const [name, value] of Object.entries(headers)) call.response.setHeader(name, value);
+  noteHeaders(call.response, headers);
   const cancels = record.onDisconnect === 'cancel';
   const outcome = await awaitOutcome(gateway, record, cancels ? call.gone : undefined);
   if (outcome) {

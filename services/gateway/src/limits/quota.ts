@@ -6,6 +6,7 @@ import type { Limit, LimitUse, TakeResult } from '@inkwell/ports';
 import type { Caller } from '../auth/caller.ts';
 import type { GatewayContext } from '../context.ts';
 import { clientAddress } from '../http/client-address.ts';
+import { noteHeaders } from '../middleware/response-head.ts';
 import type { Call } from '../operation.ts';
 import { rateHeaders } from './rate-headers.ts';
 
@@ -38,7 +39,7 @@ export function quotaOf(gateway: GatewayContext, { caller, request, response }: 
     limits,
     report(uses) {
       if (response.headersSent) return;
-      for (const [name, value] of Object.entries(rateHeaders(uses, clock.now()))) response.setHeader(name, value);
+      noteHeaders(response, rateHeaders(uses, clock.now()));
     },
   };
 }

@@ -4,9 +4,8 @@ import type { Gate } from './gate.ts';
 
 export function observe({ log, metrics }: GatewayContext): Gate {
   return (request, response) => {
-    const start = performance.now();
     response.on('close', () => {
-      const seconds = (performance.now() - start) / 1_000;
+      const seconds = (performance.now() - (response.locals.startedAt as number)) / 1_000;
       const route = (response.locals.route as string | undefined) ?? 'none';
       const { method } = request;
       // A client that left before its answer gets the number nginx gave this case.
