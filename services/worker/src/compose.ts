@@ -36,6 +36,7 @@ export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Ser
     ports: { ...redis, jobBus: kafka.jobBus, factLog: kafka.factLog },
     workerId,
     registry: redis.workerRegistry,
+    handoff: redis.handoff,
     model: model.id,
     numerics: async (info) => numericsOf(model.id, await checksums, info),
     limits: { leaseTtlMs },

@@ -93,9 +93,30 @@ export class EngineRoom {
     return { sequences, blocks: Math.ceil((promptTokens ?? costTokens) / this.#blockSize) + sequences };
   }
 
-  /** Whether the engine can start all of the job's sequences now, beside those `coming` that were promised room before. */
+  /**
+   * Whether the engine can start all of the job's sequences now, beside those `coming` that were promised room before. One block more per running
+   * sequence: each will soon want one, and admitting into those only preempts.
+   */
   hasRoomFor(need: Need, coming: Iterable<Need>): boolean {
     if (this.#info === null || this.#alone !== null) return false;
+    const { sequences, blocks } = this.#takenWith(coming);
+    if (sequences === 0) return true;
+    return (
+      sequences + need.sequences <= this.#maxSequences && blocks + need.blocks + sequences <= this.#info.blockCount
+    );
+  }
+
+  /** How many sequences could begin now, each as long as the model allows, beside those `coming`. */
+  placesBeside(coming: Iterable<Need>): number {
+    if (this.#info === null || this.#alone !== null) return 0;
+    const { sequences, blocks } = this.#takenWith(coming);
+    const { blockCount, blockSize, contextLength } = this.#info;
+    const longest = Math.ceil(contextLength / blockSize) + 1;
+    const texts = Math.floor((blockCount - blocks - sequences) / longest);
+    return Math.max(0, Math.min(this.#maxSequences - sequences, texts));
+  }
+
+  #takenWith(coming: Iterable<Need>): Need {
     let sequences = 0;
     let blocks = this.#load.usedBlocks;
     for (const other of coming) {
@@ -106,11 +127,7 @@ export class EngineRoom {
       sequences += liveSequences(guest);
       if (!guest.reported) blocks += guest.need.blocks;
     }
-    if (sequences === 0) return true;
-    // One block more per running sequence: each will soon want one, and admitting into those only preempts.
-    return (
-      sequences + need.sequences <= this.#maxSequences && blocks + need.blocks + sequences <= this.#info.blockCount
-    );
+    return { sequences, blocks };
   }
 
   enter(run: JobRun): void {

@@ -4,7 +4,7 @@
  */
 import { InkwellError, type JobKey, type JobRecord } from '@inkwell/contracts';
 import type { JobStep } from '@inkwell/engine';
-import type { Delivery, ModelBackendInfo } from '@inkwell/ports';
+import type { Delivery, HandedJob, ModelBackendInfo } from '@inkwell/ports';
 import { BoundedWork } from './bounded-work.ts';
 import { type Claim, claimJob, giveUp, isLate, writeStart } from './claim-job.ts';
 import type { WorkerContext } from './context.ts';
@@ -12,6 +12,7 @@ import { DeadlineTimers } from './deadline-timers.ts';
 import type { FromEngine, ToEngine } from './engine-process/protocol.ts';
 import { EngineRoom, type Need } from './engine-room.ts';
 import { finishJob, settleUnowned } from './finish-job.ts';
+import { handedDelivery } from './handed-delivery.ts';
 import { JobRun } from './job-run.ts';
 import { persist } from './persist.ts';
 import { StoryWriter } from './story-writer.ts';
@@ -24,10 +25,13 @@ export interface JobDeskOptions {
   /** Sends to the engine that runs now; what is sent while there is none is lost. */
   send(message: ToEngine): void;
   onSubmit(key: JobKey): void;
+  /** There may be more or fewer `freePlaces`. */
+  onRoomChanged(): void;
 }
 
 export class JobDesk {
   readonly #context: WorkerContext;
+  readonly #onRoomChanged: () => void;
   readonly #waiting: WaitingRoom;
   readonly #runs = new Map<JobKey, JobRun>();
   /** What jobs that are being claimed will need. */
@@ -43,9 +47,10 @@ export class JobDesk {
   #leaving = false;
   #onIdle: () => void = () => {};
 
-  constructor(context: WorkerContext, { maxSequences, send, onSubmit }: JobDeskOptions) {
+  constructor(context: WorkerContext, { maxSequences, send, onSubmit, onRoomChanged }: JobDeskOptions) {
     const { limits, clock, metrics } = context;
     this.#context = context;
+    this.#onRoomChanged = onRoomChanged;
     this.#waiting = new WaitingRoom(limits.quantumTokens, metrics);
     this.#deadlines = new DeadlineTimers(clock, (key) => this.#onDeadline(key));
     this.#late = new BoundedWork(limits.maxExpiringAtOnce, (key) => this.#run('expire', this.#expireWaiting(key)));
@@ -69,6 +74,11 @@ export class JobDesk {
     return this.#waiting.size;
   }
 
+  /** Sequences that could begin now although nobody has waited for their turn: none while others wait. */
+  get freePlaces(): number {
+    return this.#draining || this.#waiting.size > 0 ? 0 : this.#room.placesBeside(this.#coming.values());
+  }
+
   get runs(): ReadonlyMap<JobKey, JobRun> {
     return this.#runs;
   }
@@ -81,6 +91,7 @@ export class JobDesk {
   stopTaking(): void {
     this.#draining = true;
     this.#late.clear();
+    this.#onRoomChanged();
   }
 
   /** Starts jobs again after `stopTaking`. */
@@ -120,11 +131,28 @@ export class JobDesk {
     if (run !== undefined) {
       run.delivery = delivery;
       run.deliveredAgain = true;
+      run.handed = false;
       return;
     }
     this.#waiting.push(delivery);
     if (deadlineAt !== null) this.#deadlines.set(key, deadlineAt);
     this.#pump();
+  }
+
+  /** Runs a job that is ours since it was accepted. */
+  receive({ record, fence }: HandedJob): void {
+    const run = new JobRun(handedDelivery(this.#context, record), record);
+    run.handed = true;
+    run.fence = fence;
+    run.seq = 2;
+    run.phase = 'running';
+    if (this.#runs.size === 0) this.#busySince = performance.now();
+    this.#runs.set(run.key, run);
+    if (this.#leaving) return void this.#run('hand over', this.#handOver(run));
+    if (record.deadlineAt !== null) this.#deadlines.set(run.key, record.deadlineAt);
+    this.#context.metrics.queueTime.observe(0);
+    this.#room.enter(run);
+    this.#onRoomChanged();
   }
 
   /** Takes over a job whose worker died, before all that waits. */
@@ -182,6 +210,7 @@ export class JobDesk {
 
   /** Starts jobs in their order as long as the next one fits. */
   #pump(): void {
+    this.#onRoomChanged();
     while (!this.#draining) {
       const next = this.#waiting.peek();
       if (next === undefined) return;
@@ -269,6 +298,7 @@ export class JobDesk {
   engineCrashed(reason: string): void {
     this.#context.metrics.engineRestarts.inc();
     this.#room.engineCrashed(reason);
+    this.#onRoomChanged();
   }
 
   /** The job goes on in the next engine: one attempt more, told in its story; its text continues as if nothing had been. */
@@ -308,14 +338,17 @@ export class JobDesk {
     this.#pump();
   }
 
-  /** Writes what is drawn, then gives the lease back and leaves the delivery to the next worker. */
+  /** Writes what is drawn, then gives the lease back and leaves the delivery to the next worker; one that the bus never had is given to it first. */
   async #handOver(run: JobRun): Promise<void> {
     if (run.phase !== 'running') return;
     this.#room.leave(run);
     const { ports, log } = this.#context;
     try {
       const written = await this.#writer.writePending(run, false);
-      if (written === 'ok') await ports.lease.release(run.key, run.fence);
+      if (written === 'ok') {
+        if (run.handed) await ports.jobBus.publish(run.delivery.message);
+        await ports.lease.release(run.key, run.fence);
+      }
     } catch (error) {
       log.warn({ err: error, job: run.key }, 'a job could not be handed over; it goes on when its lease has run out');
     }

@@ -2,7 +2,7 @@
  * One job while this worker has it: the lease, the story as far as it is written, and what the engine has drawn. Pure state; the phases and
  * who moves it from one to the next:
  *
- *   claiming → running   `claimJob`: lease taken
+ *   claiming → running   `claimJob`: lease taken; a job that was handed to us begins there
  *   claiming → ending    `claimJob`: it had ended, is past its deadline or is given up
  *   running  → ending    the engine finished it, its deadline passed, or it is given up
  *   any      → over      the delivery is settled, or another writer has taken the job from us
@@ -20,6 +20,8 @@ export class JobRun {
   delivery: Delivery;
   /** A newer delivery came while it was here: should this one not settle it, that one must be looked at. */
   deliveredAgain = false;
+  /** It came from whoever accepted it, and the bus has never had it. */
+  handed = false;
   phase: JobPhase = 'claiming';
   fence = 0;
   /** Number of the last event written. */

@@ -1,7 +1,8 @@
 /**
  * Continues jobs whose worker died without a word. A bus may take long to notice a dead consumer; a lease runs out in a second or two, and
- * whoever finds it first takes the job over in mid-sentence. The message itself stays with the bus, which delivers it again in its own time:
- * to us, who then have the job and settle it, or to another, who finds the lease held and later the job finished.
+ * whoever finds it first takes the job over in mid-sentence. The bus has the message, or is given it now if the job was handed to the worker that
+ * died, and delivers it in its own time: to us, who then have the job and settle it, or to another, who finds the lease held and later the
+ * job finished.
  */
 import { isTerminal, type JobKey, type JobRecord, toJobMessage } from '@inkwell/contracts';
 import type { Delivery } from '@inkwell/ports';
@@ -38,7 +39,10 @@ export async function rescueLapsed(context: WorkerContext, desk: RescueDesk): Pr
     unknown.map(async (key) => {
       const record = await persist(context, 'get', () => jobStore.get(key));
       if (record === undefined || isTerminal(record.state)) return closeLease(context, key);
-      if (!desk.knows(key)) desk.continueInterrupted(standIn(record), record);
+      if (desk.knows(key)) return;
+      desk.continueInterrupted(standIn(record), record);
+      // Nobody waits for it: should we die first, the lease lapses again.
+      await persist(context, 'publish', () => context.ports.jobBus.publish(toJobMessage(record)));
     }),
   );
 }

@@ -7,7 +7,15 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { JobKey } from '@inkwell/contracts';
 import type { Logger, Metrics } from '@inkwell/observability';
-import type { Clock, ModelBackendInfo, Numerics, WorkerRegistry, WorkerReport, WorkerWish } from '@inkwell/ports';
+import type {
+  Clock,
+  Handoff,
+  ModelBackendInfo,
+  Numerics,
+  WorkerRegistry,
+  WorkerReport,
+  WorkerWish,
+} from '@inkwell/ports';
 import { defaultWorkerLimits, type WorkerContext, type WorkerLimits, type WorkerPorts } from './context.ts';
 import { EngineSupervisor } from './engine-process/engine-supervisor.ts';
 import type { EngineConfig, ToEngine } from './engine-process/protocol.ts';
@@ -17,6 +25,7 @@ import { JobDesk } from './job-desk.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { Agreement } from './numerics.ts';
 import { persist } from './persist.ts';
+import { PlaceKeeper } from './place-keeper.ts';
 import { rescueLapsed } from './rescue.ts';
 
 export interface WorkerOptions {
@@ -28,6 +37,8 @@ export interface WorkerOptions {
   limits?: Partial<WorkerLimits>;
   /** Where it says that it lives, and is asked to drain. */
   registry?: WorkerRegistry;
+  /** Where it offers its free places; left out, all its jobs come over the bus. */
+  handoff?: Handoff;
   /** Name of the model it serves, for the registry. */
   model?: string;
   /** What its bits depend on: it works only with workers in the registry that have the same. Left out, it asks nobody. */
@@ -80,6 +91,7 @@ class JobWorker implements Worker {
   readonly #leases: LeaseKeeper;
   readonly #model: string;
   readonly #registry: WorkerRegistry | undefined;
+  readonly #handoff: Handoff | undefined;
   readonly #agreement: Agreement | undefined;
   readonly #startedAt: number;
   /** Settled by the first engine's numerics. */
@@ -87,6 +99,7 @@ class JobWorker implements Worker {
   #works = false;
   #consuming = new AbortController();
   #heartbeat: Heartbeat | undefined;
+  #places: PlaceKeeper | undefined;
   #wish: WorkerWish = 'run';
   #draining = false;
   #rescuing = false;
@@ -97,6 +110,7 @@ class JobWorker implements Worker {
   constructor(options: WorkerOptions) {
     const { ports, engine, log, metrics, clock, limits, workerId, onSubmit, onLoading } = options;
     this.#registry = options.registry;
+    this.#handoff = options.handoff;
     this.#model = options.model ?? '';
     this.#startedAt = clock.now();
     this.#context = {
@@ -118,6 +132,7 @@ class JobWorker implements Worker {
       maxSequences: engine.maxSequences,
       send,
       onSubmit: onSubmit ?? (() => {}),
+      onRoomChanged: () => this.#places?.changed(),
     });
     this.#leases = new LeaseKeeper(
       this.#context,
@@ -155,6 +170,7 @@ class JobWorker implements Worker {
         log,
       );
     }
+    await this.#openPlaces();
     await this.#sweep(clock.now());
     this.#rescueTimer = setInterval(() => this.#rescue(), limits.leaseTtlMs / rescuesPerLease);
     this.#sweepTimer = setInterval(() => {
@@ -192,7 +208,7 @@ class JobWorker implements Worker {
     this.#stopping.abort(new Error('the worker stops'));
     this.#leases.close();
     this.#desk.close();
-    await Promise.all([this.#engine.stop(), this.#heartbeat?.close()]);
+    await Promise.all([this.#engine.stop(), this.#heartbeat?.close(), this.#places?.close()]);
   }
 
   stats(): WorkerStats {
@@ -250,6 +266,21 @@ class JobWorker implements Worker {
       tokensPerSecond,
       jobsPerSecond,
     };
+  }
+
+  async #openPlaces(): Promise<void> {
+    const handoff = this.#handoff;
+    if (handoff === undefined) return;
+    const { workerId, limits, log } = this.#context;
+    this.#places = await persist(this.#context, 'offer places', () =>
+      PlaceKeeper.open(handoff, {
+        workerId,
+        leaseTtlMs: limits.leaseTtlMs,
+        free: () => this.#desk.freePlaces,
+        onJob: (job) => this.#desk.receive(job),
+        log,
+      }),
+    );
   }
 
   #consume(): Promise<void> {

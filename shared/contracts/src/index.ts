@@ -49,7 +49,7 @@ export { jobEndedFact } from './job-ended.ts';
 export type { DeltaEvent, JobEvent, NewJobEvent, QueuedEvent, StartedEvent, TerminalEvent } from './job-event.ts';
 export { isTerminalEvent } from './job-event.ts';
 export type { JobMessage } from './job-message.ts';
-export { jobMessageSchema, toJobMessage } from './job-message.ts';
+export { jobMessageSchema, sequencesOf, toJobMessage } from './job-message.ts';
 export { kafkaServers } from './kafka-settings.ts';
 export type { RoleAllowance } from './role-allowance.ts';
 export { roleAllowances } from './role-allowance.ts';

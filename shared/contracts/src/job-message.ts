@@ -27,11 +27,16 @@ export const jobMessageSchema = z.strictObject({
 
 export type JobMessage = z.infer<typeof jobMessageSchema>;
 
+/** How many sequences a job runs at the same time. */
+export function sequencesOf({ prompts, bestOf }: NewJob['spec']): number {
+  return prompts.length * bestOf;
+}
+
 /** The header of a job, made from its record alone, so that publishing it again says the same. */
 export function toJobMessage(record: NewJob): JobMessage {
   const { key, tenant, priority, costTokens, createdAt, deadlineAt, spec } = record;
   const { model, prompts, bestOf } = spec;
-  const sequences = prompts.length * bestOf;
+  const sequences = sequencesOf(spec);
   const promptTokens = bestOf * prompts.reduce((sum, prompt) => sum + prompt.length, 0);
   return { version: 1, key, tenant, model, priority, costTokens, sequences, promptTokens, createdAt, deadlineAt };
 }

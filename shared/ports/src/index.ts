@@ -4,6 +4,7 @@ export type { AuditFilter, AuditLog } from './audit-log.ts';
 export type { Clock } from './clock.ts';
 export { systemClock } from './clock.ts';
 export type { FactConsumer, FactLog } from './fact-log.ts';
+export type { HandedJob, Handoff, HandoffReceiver, PlaceOffer } from './handoff.ts';
 export type { BeginResult, IdempotencyClaim, IdempotencyStore, StoredResponse } from './idempotency-store.ts';
 export type { ConsumeOptions, DeadLetter, Delivery, JobBus } from './job-bus.ts';
 export type { HistoryFilter, JobHistory } from './job-history.ts';

@@ -38,7 +38,8 @@ export type Reading = 'nothing' | 'end' | 'story';
 
 export interface JobSteps {
   /**
-   * `JobStore.create`; a job it creates has `job.queued` as its first event.
+   * `JobStore.create`; a job it creates has `job.queued` as its first event. Where a worker offers places for all its sequences, the job is handed
+   * to it (see Handoff) and made in progress; else it is queued and waits to be published.
    * @param reading what will be asked from here within seconds, and is prepared in the same step: `ResultStream.awaitEnd`, or to follow the
    * story from its beginning. A hint: whoever asks for something else, later or not at all loses nothing.
    */

@@ -1,5 +1,6 @@
 /**
- * The accept protocol: limits taken, record and first event durable, then published, and only then may the client hear of it. Every step can be repeated
+ * The accept protocol: limits taken, record and first event durable, then published unless a worker has it already, and only then may the client
+ * hear of it. Every step can be repeated
  * with the same id, so a repeat after a crash anywhere in between ends in the same one job.
  */
 import {

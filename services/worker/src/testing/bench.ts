@@ -22,7 +22,7 @@ import {
 } from '@inkwell/contracts';
 import { modelChecksums, writeRandomModel } from '@inkwell/gpt2';
 import { createLog, createMetrics } from '@inkwell/observability';
-import { type Limit, systemClock, type WorkerRegistry } from '@inkwell/ports';
+import { type Handoff, type Limit, systemClock, type WorkerRegistry } from '@inkwell/ports';
 import type { WorkerLimits, WorkerPorts } from '../context.ts';
 import type { EngineConfig } from '../engine-process/protocol.ts';
 import { numericsOf } from '../numerics.ts';
@@ -46,6 +46,7 @@ export interface WorkerWish {
   ports?: Partial<WorkerPorts>;
   onSubmit?: (key: JobKey) => void;
   registry?: WorkerRegistry;
+  handoff?: Handoff;
   /** Whether it must compute the same bits as the registry's others. */
   agrees?: boolean;
 }
@@ -107,7 +108,7 @@ export class Bench {
   }
 
   /** A worker that has not been started. */
-  worker({ engine, limits, ports, onSubmit, registry, agrees }: WorkerWish = {}): Worker {
+  worker({ engine, limits, ports, onSubmit, registry, handoff, agrees }: WorkerWish = {}): Worker {
     const worker = createWorker({
       ports: { ...this.ports, ...ports },
       engine: { backend: 'null', modelDir: this.directory, threads: 1, nullPaceMs: 1, maxSequences: 32, ...engine },
@@ -117,6 +118,7 @@ export class Bench {
       limits: { leaseTtlMs: 600, settleTimeoutMs: 500, ...limits },
       ...(onSubmit && { onSubmit }),
       ...(registry && { registry }),
+      ...(handoff && { handoff }),
       ...(agrees && {
         numerics: async (info) => numericsOf('tiny', await modelChecksums(this.directory), info),
       }),

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
   announcementsConformance,
+  handoffConformance,
   idempotencyStoreConformance,
   jobLifeConformance,
   jobStepsConformance,
@@ -33,6 +34,7 @@ async function makeAdapter() {
 }
 
 announcementsConformance(makeAdapter);
+handoffConformance(makeAdapter);
 idempotencyStoreConformance(makeAdapter);
 jobLifeConformance(makeAdapter);
 jobStepsConformance(makeAdapter);

@@ -10,8 +10,8 @@ const keptMs = 5_000;
 export interface Expected {
   /** To be put into the job's hash. */
   address: string;
-  /** Says with which event its story began; undefined when the address isn't in its hash. */
-  addressed(first: JobEvent | undefined): void;
+  /** Says with which events its story began; undefined when the address isn't in its hash. */
+  addressed(first: readonly JobEvent[] | undefined): void;
 }
 
 export class Expectations {

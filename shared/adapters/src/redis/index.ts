@@ -6,6 +6,7 @@
  */
 import type {
   Announcements,
+  Handoff,
   IdempotencyStore,
   JobSteps,
   JobStore,
@@ -18,6 +19,7 @@ import { createAnnouncements } from './announcements.ts';
 import { Channels } from './channels.ts';
 import { connectRedis, type RedisLog } from './connection.ts';
 import { EndFeed } from './end-feed.ts';
+import { createHandoff } from './handoff.ts';
 import { createIdempotencyStore } from './idempotency-store.ts';
 import { createJobSteps } from './job-steps.ts';
 import { createJobStore } from './job-store.ts';
@@ -50,6 +52,7 @@ export interface RedisStore {
   idempotencyStore: IdempotencyStore;
   announcements: Announcements;
   workerRegistry: WorkerRegistry;
+  handoff: Handoff;
   /** Removes jobs finished before then (Unix ms) with their stories. Answers how many. Somebody must call it: records don't expire. */
   prune(beforeMs: number): Promise<number>;
   rateLimiter: RateLimiter;
@@ -78,6 +81,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<RedisS
     idempotencyStore: createIdempotencyStore(connection, keys),
     announcements: createAnnouncements(connection, channels, keys),
     workerRegistry: createWorkerRegistry(connection, keys),
+    handoff: createHandoff(connection, channels, keys),
     prune: (beforeMs) => prune(connection, keys, beforeMs),
     rateLimiter: createRateLimiter(connection, keys),
     close: () => connection.close(),

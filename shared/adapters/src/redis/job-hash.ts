@@ -33,6 +33,11 @@ export function toRecord(values: readonly (string | null)[]): JobRecord | undefi
   return record;
 }
 
+/** The record of a job that was handed to a worker when it was made: begun in the same instant. */
+export function begun(given: NewJob, ordinal: number): JobRecord {
+  return { ...given, ordinal, state: 'in_progress', attempts: 1, startedAt: given.createdAt };
+}
+
 export function toGiven(job: NewJob): string {
   return JSON.stringify(job);
 }

@@ -2,43 +2,69 @@
  * The steps that change jobs. A record, the counts and the indexes move together or not at all. Each leaves its mark, so that it does no
  * harm when it is run twice.
  */
+import { handOver } from './handoff.ts';
 import { recordFields } from './job-hash.ts';
-import { script } from './script.ts';
+import { script, serverClock } from './script.ts';
 
 const fields = recordFields.map((field) => `'${field}'`).join(', ');
 
 /**
- * Answers {outcome, …}: `created` with the ordinal, `exists` with the record's fields, `tenant` or `queue` (which is full) with how many wait.
- * KEYS: job, events, queued, counts, the tenant's queued jobs, then one index per metadata pair, unpublished.
- * ARGV: mark, limits, key, priority, creation, the record as JSON, the story's first entry (empty: none yet), address of who waits for it (or empty).
+ * Answers {outcome, …}: `created` with the ordinal and the name of the worker that was handed the job (empty: it waits), `exists` with the
+ * record's fields, `tenant` or `queue` (which is full) with how many wait.
+ * KEYS: job, events, queued, counts, leases, the tenant's jobs in progress, places, the tenant's queued jobs, then one index per metadata pair,
+ * unpublished.
+ * ARGV: mark, limits, key, priority, creation, the record as JSON, the story's first entry (empty: none yet), address of who waits for it (or empty),
+ * how many places it takes (0: none, it is to wait), what the names of workers' hashes and channels begin with.
  */
-export const createJob = script(`
-local mark, maxQueued, maxQueuedPerTenant, key, priority, createdAt, given, entry, address = unpack(ARGV)
+export const createJob = script(
+  `${serverClock}
+local mark, maxQueued, maxQueuedPerTenant, key, priority, createdAt, given, entry, address, places, workers = unpack(ARGV)
 local begun = redis.call('EXISTS', KEYS[1], KEYS[2]) > 0
 if begun then
-  local created, ordinal = unpack(redis.call('HMGET', KEYS[1], 'created', 'ordinal'))
-  if created == mark then return {'created', ordinal} end
+  local created, ordinal, take, owner = unpack(redis.call('HMGET', KEYS[1], 'created', 'ordinal', 'take', 'owner'))
+  if created == mark then return {'created', ordinal, take == mark and owner or ''} end
   if created then return {'exists', redis.call('HMGET', KEYS[1], ${fields})} end
 end
-local own = redis.call('ZCARD', KEYS[5])
+local own = redis.call('ZCARD', KEYS[8])
 if own >= tonumber(maxQueuedPerTenant) then return {'tenant', own} end
 local all = redis.call('ZCARD', KEYS[3])
 if all >= tonumber(maxQueued) then return {'queue', all} end
 local ordinal = redis.call('HINCRBY', KEYS[4], 'ordinal:' .. priority, 1)
-local values = {'given', given, 'state', 'queued', 'ordinal', ordinal, 'priority', priority, 'createdAt', createdAt, 'created', mark}
+local values = {'given', given, 'ordinal', ordinal, 'priority', priority, 'createdAt', createdAt, 'created', mark}
 if address ~= '' then
-  values[13], values[14] = 'followers', (begun and redis.call('HGET', KEYS[1], 'followers') or '') .. address .. ' '
+  append(values, 'followers', (begun and redis.call('HGET', KEYS[1], 'followers') or '') .. address .. ' ')
 end
+local worker, ttl
+if places ~= '0' and not begun then worker, ttl = handOver(KEYS[7], workers, tonumber(places), ordinal .. ' ' .. given) end
+if worker then
+  append(values, 'state', 'in_progress', 'attempts', '1', 'startedAt', createdAt, 'moved', mark, 'writer', '1',
+    'fence', '1', 'owner', worker, 'until', now + ttl, 'take', mark)
+  redis.call('HSET', KEYS[1], unpack(values))
+  redis.call('HINCRBY', KEYS[4], 'departed:' .. priority, 1)
+  redis.call('ZADD', KEYS[5], now + ttl, key)
+  redis.call('ZADD', KEYS[6], createdAt, key)
+  for index = 9, #KEYS - 1 do redis.call('ZADD', KEYS[index], createdAt, key) end
+  redis.call('RPUSH', KEYS[2], entry, mark .. '{"type":"job.started","at":' .. createdAt .. ',"attempt":1,"worker":' .. cjson.encode(worker) .. ',"seq":2}')
+  return {'created', ordinal, worker}
+end
+append(values, 'state', 'queued')
 redis.call('HSET', KEYS[1], unpack(values))
 redis.call('ZADD', KEYS[3], createdAt, key)
-for index = 5, #KEYS do redis.call('ZADD', KEYS[index], createdAt, key) end
+for index = 8, #KEYS do redis.call('ZADD', KEYS[index], createdAt, key) end
 if begun then
   redis.call('PERSIST', KEYS[1])
   redis.call('PERSIST', KEYS[2])
 end
 if entry ~= '' and (not begun or redis.call('EXISTS', KEYS[2]) == 0) then redis.call('RPUSH', KEYS[2], entry) end
-return {'created', ordinal}
-`);
+return {'created', ordinal, ''}
+`,
+  {
+    prelude: `${handOver}
+local function append(list, ...)
+  for _, value in ipairs({...}) do list[#list + 1] = value end
+end`,
+  },
+);
 
 /**
  * Answers the record's fields, or nothing for a conflict. The states to come from are those that the table allows.

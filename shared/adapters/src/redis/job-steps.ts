@@ -1,5 +1,5 @@
 /** JobSteps over Redis: each step is one function of the server, so a job that nothing disturbs takes three calls from its creation to its end. */
-import { type JobEvent, type JobKey, type JobRecord, terminalStates } from '@inkwell/contracts';
+import { type JobEvent, type JobKey, type JobRecord, sequencesOf, terminalStates } from '@inkwell/contracts';
 import { type JobBegin, type JobSteps, queuedEvent, type Reading, startedEvent } from '@inkwell/ports';
 import { endsStory, numberEvents } from '../append.ts';
 import type { RedisConnection } from './connection.ts';
@@ -100,13 +100,19 @@ export function createJobSteps(
       const first: JobEvent = { ...queuedEvent(job), seq: 1 };
       const entry = toEntry(newMark(), first);
       const expected = reading === 'nothing' ? undefined : await feeds[reading].expect(job.key);
-      let created = false;
+      let told: JobEvent[] | undefined;
       try {
-        const result = await createRecord(connection, keys, job, limits, entry, expected?.address);
-        created = result.outcome === 'created';
+        const places = sequencesOf(job.spec);
+        const result = await createRecord(connection, keys, job, limits, {
+          entry,
+          address: expected?.address ?? '',
+          places,
+        });
+        if (result.outcome === 'created') told = [first];
+        if (result.handedTo !== undefined) told?.push(startedEvent({ at: job.createdAt, worker: result.handedTo }));
         return result;
       } finally {
-        expected?.addressed(created ? first : undefined);
+        expected?.addressed(told);
       }
     },
 

@@ -14,7 +14,7 @@ import {
 } from '@inkwell/contracts';
 import type { CreateResult, JobPatch, JobStore, QueueCounts, QueueLimits } from '@inkwell/ports';
 import type { RedisConnection } from './connection.ts';
-import { recordFields, toFields, toGiven, toRecord } from './job-hash.ts';
+import { begun, recordFields, toFields, toGiven, toRecord } from './job-hash.ts';
 import { createJob, moveJob } from './job-scripts.ts';
 import { readRecords, searchJobs } from './job-search.ts';
 import type { Keyspace } from './keyspace.ts';
@@ -66,25 +66,38 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
   };
 }
 
-/**
- * @param entry the story's first, written in the same step
- * @param address of who waits for the story
- */
+/** `handedTo`: the worker that has the job. */
+type Created = CreateResult & { handedTo?: string };
+
+/** What else is done in the step that makes a job. */
+export interface AtCreation {
+  /** The story's first. */
+  entry: string;
+  /** Of who waits for the story; empty when nobody does. */
+  address: string;
+  /** It may be handed to a worker that has so many. */
+  places: number;
+}
+
+const nothingElse: AtCreation = { entry: '', address: '', places: 0 };
+
 export async function createRecord(
   connection: RedisConnection,
   keys: Keyspace,
   job: NewJob,
   { maxQueued, maxQueuedPerTenant }: QueueLimits,
-  entry = '',
-  address = '',
-): Promise<CreateResult> {
+  { entry, address, places } = nothingElse,
+): Promise<Created> {
   if (job.state !== 'queued') throw new TypeError(`A job is created queued, not ${job.state}.`);
   const { key, tenant, priority, createdAt, metadata } = job;
   const pairs = Object.entries(metadata).map(([name, value]) => keys.jobsWith(tenant, name, value));
-  const own = keys.jobsIn(tenant, 'queued');
-  const names = [keys.job(key), keys.events(key), keys.queued, keys.counts, own, ...pairs, keys.unpublished];
-  const args = [newMark(), maxQueued, maxQueuedPerTenant, key, priority, createdAt, toGiven(job), entry, address];
-  return toCreateResult(job, await connection.call((redis) => createJob.run(redis, names, args)));
+  const [queued, running] = [keys.jobsIn(tenant, 'queued'), keys.jobsIn(tenant, 'in_progress')];
+  const shared = [keys.queued, keys.counts, keys.leases, running, keys.places, queued];
+  const names = [keys.job(key), keys.events(key), ...shared, ...pairs, keys.unpublished];
+  const given = toGiven(job);
+  const args = [newMark(), maxQueued, maxQueuedPerTenant, key, priority, createdAt, given, entry, address];
+  const answer = await connection.call((redis) => createJob.run(redis, names, [...args, places, keys.handoff('')]));
+  return toCreatedResult(job, answer);
 }
 
 /** The tenant is what stands before the first colon of a key. */
@@ -92,11 +105,15 @@ export function tenantOf(key: JobKey): string {
   return key.slice(0, key.indexOf(':'));
 }
 
-function toCreateResult(job: NewJob, answer: unknown): CreateResult {
-  const [outcome, detail] = answer as [string, unknown];
+function toCreatedResult(job: NewJob, answer: unknown): Created {
+  const [outcome, detail, worker] = answer as [string, unknown, string | undefined];
   switch (outcome) {
-    case 'created':
-      return { outcome, record: { ...job, ordinal: Number(detail) } };
+    case 'created': {
+      const ordinal = Number(detail);
+      return worker
+        ? { outcome, record: begun(job, ordinal), handedTo: worker }
+        : { outcome, record: { ...job, ordinal } };
+    }
     case 'exists':
       return { outcome, record: toRecord(detail as (string | null)[]) as JobRecord };
     case 'tenant':

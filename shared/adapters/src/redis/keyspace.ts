@@ -10,6 +10,10 @@ export interface Keyspace {
   feed(process: string): string;
   /** Sorted set of the jobs whose lease somebody has, by when it runs out (Unix ms of the server). */
   leases: string;
+  /** Sorted set of the workers that offer places, by how many. */
+  places: string;
+  /** Hash: of a worker that offers places, how many were given away and how long leases last; lives as long as the offer. And the channel on which the worker is handed jobs. */
+  handoff(worker: string): string;
   /** Sorted set of all queued jobs, by creation (Unix ms). */
   queued: string;
   /** Sorted set of the queued jobs whose message isn't known to be on the bus, by creation (Unix ms). */
@@ -44,6 +48,8 @@ export function keyspace(prefix: string): Keyspace {
     events: (key) => `${prefix}{${key}}:events`,
     feed: (process) => `${prefix}feed:${process}`,
     leases: `${prefix}leases`,
+    places: `${prefix}places`,
+    handoff: (worker) => `${prefix}handoff:${worker}`,
     queued: `${prefix}queued`,
     unpublished: `${prefix}unpublished`,
     finished: `${prefix}finished`,

@@ -77,7 +77,7 @@ export class StoryFeed {
       address: this.#stories.addressOf(entry),
       addressed: (first) => {
         if (first !== undefined) {
-          entry.moved(first.seq, false, [first]);
+          entry.moved(first.length, false, first);
           entry.open = opened;
           resolve();
           this.#expectations.keep(() => this.#left(entry));

@@ -7,6 +7,7 @@ import type { Announcements } from '../announcements.ts';
 import type { AttemptStore } from '../attempt-store.ts';
 import type { AuditLog } from '../audit-log.ts';
 import type { FactLog } from '../fact-log.ts';
+import type { Handoff } from '../handoff.ts';
 import type { IdempotencyStore } from '../idempotency-store.ts';
 import type { JobBus } from '../job-bus.ts';
 import type { JobHistory } from '../job-history.ts';
@@ -38,6 +39,7 @@ interface Ports {
   announcements: Announcements;
   rateLimiter: RateLimiter;
   workerRegistry: WorkerRegistry;
+  handoff: Handoff;
   userStore: UserStore;
   sessionStore: SessionStore;
   revocationStore: RevocationStore;

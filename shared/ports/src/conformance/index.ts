@@ -2,6 +2,7 @@ export { announcementsConformance } from './announcements.ts';
 export { attemptStoreConformance } from './attempt-store.ts';
 export { auditLogConformance, auditRecord } from './audit-log.ts';
 export { factLogConformance } from './fact-log.ts';
+export { handoffConformance } from './handoff.ts';
 export type { Adapter, MakeAdapter } from './harness.ts';
 export { newTenant } from './harness.ts';
 export { idempotencyStoreConformance } from './idempotency-store.ts';
