@@ -69,7 +69,8 @@ export async function finishJob(
   if (written === 'stale') return settleUnowned(context, run.delivery, 'the story has another writer');
   observeEnd(context, run, outcome);
   if (inOneStep) {
-    run.phase = 'over';
+    // A lease that was kept is renewed until the end is told.
+    if (!run.handed) run.phase = 'over';
     return settleEnded(context, { ...run.record, ...outcome }, run.delivery);
   }
   if (ending.deadLetterReason !== undefined) context.metrics.deadLetters.inc();
@@ -92,7 +93,7 @@ async function finishInOneStep(
   const patch = { result, error, finishedAt };
   try {
     return await persist(context, 'finish', () =>
-      context.ports.jobSteps.finish(run.key, { fence, afterSeq, events, state, patch }),
+      context.ports.jobSteps.finish(run.key, { fence, afterSeq, events, state, patch, keepsLease: run.handed }),
     );
   } catch {
     return 'stopped';

@@ -112,12 +112,14 @@ class HandoffBench {
 /** Workers hear of nothing that is handed to them while `deaf`. */
 function deafHandoff(real: Handoff): { handoff: Handoff; lost: HandedJob[] } {
   const lost: HandedJob[] = [];
-  return { lost, handoff: { receive: (receiver) => real.receive({ ...receiver, onJob: (job) => lost.push(job) }) } };
+  const receive: Handoff['receive'] = (receiver) => real.receive({ ...receiver, onJob: (job) => lost.push(job) });
+  return { lost, handoff: { ...real, receive } };
 }
 
 /** Notes what has been offered. */
 function watchedHandoff(real: Handoff, offered: number[]): Handoff {
   return {
+    ...real,
     async receive(receiver) {
       const offer = await real.receive(receiver);
       return {
@@ -215,6 +217,25 @@ describe('a job that was handed to a worker which', () => {
     expect(foldEvents(job.spec, story).result).toEqual(expected);
     await bench.bench.eventually('its message is on the bus', () => bench.published.includes(job.key));
     await dying.stop();
+  });
+
+  it('dies when it has ended it, before that was told: another tells it', async () => {
+    await using bench = await HandoffBench.open();
+    const { ports, crashed } = crashingPorts(
+      bench.ports,
+      ({ name }, moment) => name === 'publish' && moment === 'before',
+    );
+    await bench.startWorker({ ports });
+    const job = await bench.handed({ spec: { maxTokens: 2 } });
+    await crashed;
+    expect((await bench.redis.jobStore.get(job.key))?.state).toBe('completed');
+    await bench.startWorker();
+    const told = (await bench.bench.factsUntilEndOf(job.key)).filter(({ id }) => id.endsWith(job.key));
+    expect(told.map(({ kind }) => kind)).toEqual(['job.ended']);
+    await bench.bench.eventually(
+      'its lease is given up',
+      async () => (await bench.redis.lease.lapsed(10)).length === 0,
+    );
   });
 
   it('never hears of it: another begins it when the lease has run out', async () => {

@@ -12,7 +12,6 @@ import { DeadlineTimers } from './deadline-timers.ts';
 import type { FromEngine, ToEngine } from './engine-process/protocol.ts';
 import { EngineRoom, type Need } from './engine-room.ts';
 import { finishJob, settleUnowned } from './finish-job.ts';
-import { handedDelivery } from './handed-delivery.ts';
 import { JobRun } from './job-run.ts';
 import { persist } from './persist.ts';
 import { StoryWriter } from './story-writer.ts';
@@ -28,6 +27,9 @@ export interface JobDeskOptions {
   /** There may be more or fewer `freePlaces`. */
   onRoomChanged(): void;
 }
+
+/** Jobs that have left the engine and whose end is not told yet: seconds of work at full speed. */
+const mostEnding = 2_000;
 
 export class JobDesk {
   readonly #context: WorkerContext;
@@ -74,9 +76,11 @@ export class JobDesk {
     return this.#waiting.size;
   }
 
-  /** Sequences that could begin now although nobody has waited for their turn: none while others wait. */
+  /** Sequences that could begin now although nobody has waited for their turn: none while others wait, or while too many ends cannot be told. */
   get freePlaces(): number {
-    return this.#draining || this.#waiting.size > 0 ? 0 : this.#room.placesBeside(this.#coming.values());
+    const ending = this.#runs.size - this.#room.size;
+    if (this.#draining || this.#waiting.size > 0 || ending > mostEnding) return 0;
+    return this.#room.placesBeside(this.#coming.values());
   }
 
   get runs(): ReadonlyMap<JobKey, JobRun> {
@@ -140,8 +144,8 @@ export class JobDesk {
   }
 
   /** Runs a job that is ours since it was accepted. */
-  receive({ record, fence }: HandedJob): void {
-    const run = new JobRun(handedDelivery(this.#context, record), record);
+  receive({ record, fence }: HandedJob, delivery: Delivery): void {
+    const run = new JobRun(delivery, record);
     run.handed = true;
     run.fence = fence;
     run.seq = 2;

@@ -1,48 +1,87 @@
 /**
- * Continues jobs whose worker died without a word. A bus may take long to notice a dead consumer; a lease runs out in a second or two, and
- * whoever finds it first takes the job over in mid-sentence. The bus has the message, or is given it now if the job was handed to the worker that
- * died, and delivers it in its own time: to us, who then have the job and settle it, or to another, who finds the lease held and later the
- * job finished.
+ * Sees to jobs whose lease has run out: nobody is at them any more. One that runs is continued in mid-sentence, since a bus may take long to notice a
+ * dead consumer and a lease runs out in a second or two. The bus has its message, or is given it now if the job had been handed to the worker
+ * that died, and delivers it in its own time: to us, who then have the job and settle it, or to another, who finds the lease held and later the job
+ * finished. One that is over was not told to its end: that is done here.
  */
 import { isTerminal, type JobKey, type JobRecord, toJobMessage } from '@inkwell/contracts';
 import type { Delivery } from '@inkwell/ports';
 import type { WorkerContext } from './context.ts';
+import { settleEnded } from './finish-job.ts';
 import { persist } from './persist.ts';
 
-/** Jobs taken over in one round. */
+/** Jobs seen to in one round. */
 const atOnce = 64;
-
-/** Stands for the message that is still with the bus: settling it settles nothing. A job that is not taken over now lapses again. */
-function standIn(record: JobRecord): Delivery {
-  const nothing = async () => {};
-  return { message: toJobMessage(record), attempt: 1, ack: nothing, retry: nothing, deadLetter: nothing };
-}
-
-/** Nobody will finish this one: it has ended, or its record is gone. Its lease must not come up again. */
-async function closeLease(context: WorkerContext, key: JobKey): Promise<void> {
-  const { lease } = context.ports;
-  const taken = await lease.acquire(key, context.workerId, context.limits.leaseTtlMs);
-  if (taken !== 'held') await lease.release(key, taken.fence);
-}
 
 export interface RescueDesk {
   knows(key: JobKey): boolean;
   continueInterrupted(delivery: Delivery, record: JobRecord): void;
 }
 
-/** Rejects only when the worker stops. */
-export async function rescueLapsed(context: WorkerContext, desk: RescueDesk): Promise<void> {
-  const { jobStore, lease } = context.ports;
-  const keys = await persist(context, 'lapsed', () => lease.lapsed(atOnce));
-  const unknown = keys.filter((key) => !desk.knows(key));
-  await Promise.all(
-    unknown.map(async (key) => {
-      const record = await persist(context, 'get', () => jobStore.get(key));
-      if (record === undefined || isTerminal(record.state)) return closeLease(context, key);
-      if (desk.knows(key)) return;
-      desk.continueInterrupted(standIn(record), record);
-      // Nobody waits for it: should we die first, the lease lapses again.
-      await persist(context, 'publish', () => context.ports.jobBus.publish(toJobMessage(record)));
-    }),
-  );
+/** Stands for the message that is with the bus, or will be: settling it settles nothing. A job that is not taken over now lapses again. */
+function standIn(record: JobRecord): Delivery {
+  const nothing = async () => {};
+  return { message: toJobMessage(record), attempt: 1, ack: nothing, retry: nothing, deadLetter: nothing };
+}
+
+export class Rescue {
+  readonly #context: WorkerContext;
+  readonly #desk: RescueDesk;
+  /** What goes on behind the rounds: the bus may be away, and nothing else is to wait for it. */
+  readonly #behind = new Set<JobKey>();
+  #looking = false;
+
+  constructor(context: WorkerContext, desk: RescueDesk) {
+    this.#context = context;
+    this.#desk = desk;
+  }
+
+  /** One that is still under way is not doubled. Rejects only when the worker stops. */
+  async look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      const keys = await persist(this.#context, 'lapsed', () => this.#context.ports.lease.lapsed(atOnce));
+      await Promise.all(keys.map((key) => this.#see(key)));
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  async #see(key: JobKey): Promise<void> {
+    if (this.#desk.knows(key)) return;
+    const { ports } = this.#context;
+    const record = await persist(this.#context, 'get', () => ports.jobStore.get(key));
+    if (record === undefined || isTerminal(record.state)) return this.#close(key, record);
+    if (this.#desk.knows(key)) return;
+    this.#desk.continueInterrupted(standIn(record), record);
+    this.#doBehind(key, () => ports.jobBus.publish(toJobMessage(record)));
+  }
+
+  /** Its lease must not come up again, unless we die before its end is told. */
+  async #close(key: JobKey, record: JobRecord | undefined): Promise<void> {
+    const { ports, workerId, limits } = this.#context;
+    const taken = await ports.lease.acquire(key, workerId, limits.leaseTtlMs);
+    if (taken === 'held') return;
+    this.#doBehind(key, async () => {
+      if (record !== undefined) await settleEnded(this.#context, record, this.#lastDelivery(record));
+      await ports.lease.release(key, taken.fence);
+    });
+  }
+
+  /** A failed job is a dead letter: whoever is delivered its message sees to that. */
+  #lastDelivery(record: JobRecord): Delivery {
+    const delivery = standIn(record);
+    if (record.state !== 'failed') return delivery;
+    return { ...delivery, ack: () => this.#context.ports.jobBus.publish(delivery.message) };
+  }
+
+  /** What could not be done when the worker stops is done by whoever finds the lease lapsed again. */
+  #doBehind(key: JobKey, work: () => Promise<void>): void {
+    if (this.#behind.has(key)) return;
+    this.#behind.add(key);
+    persist(this.#context, 'see to a lapsed job', work)
+      .catch(() => {})
+      .finally(() => this.#behind.delete(key));
+  }
 }

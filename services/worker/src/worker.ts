@@ -20,13 +20,14 @@ import { defaultWorkerLimits, type WorkerContext, type WorkerLimits, type Worker
 import { EngineSupervisor } from './engine-process/engine-supervisor.ts';
 import type { EngineConfig, ToEngine } from './engine-process/protocol.ts';
 import { publishOrphans, settlingMs } from './find-jobs.ts';
+import { HandedDeliveries } from './handed-deliveries.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { JobDesk } from './job-desk.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { Agreement } from './numerics.ts';
 import { persist } from './persist.ts';
 import { PlaceKeeper } from './place-keeper.ts';
-import { rescueLapsed } from './rescue.ts';
+import { Rescue } from './rescue.ts';
 
 export interface WorkerOptions {
   ports: WorkerPorts;
@@ -89,6 +90,7 @@ class JobWorker implements Worker {
   readonly #desk: JobDesk;
   readonly #engine: EngineSupervisor;
   readonly #leases: LeaseKeeper;
+  readonly #rescue: Rescue;
   readonly #model: string;
   readonly #registry: WorkerRegistry | undefined;
   readonly #handoff: Handoff | undefined;
@@ -100,9 +102,9 @@ class JobWorker implements Worker {
   #consuming = new AbortController();
   #heartbeat: Heartbeat | undefined;
   #places: PlaceKeeper | undefined;
+  #handedDeliveries: HandedDeliveries | undefined;
   #wish: WorkerWish = 'run';
   #draining = false;
-  #rescuing = false;
   #stopped: Promise<void> | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
   #rescueTimer: NodeJS.Timeout | undefined;
@@ -134,6 +136,7 @@ class JobWorker implements Worker {
       onSubmit: onSubmit ?? (() => {}),
       onRoomChanged: () => this.#places?.changed(),
     });
+    this.#rescue = new Rescue(this.#context, this.#desk);
     this.#leases = new LeaseKeeper(
       this.#context,
       () => this.#desk.runs.values(),
@@ -172,7 +175,7 @@ class JobWorker implements Worker {
     }
     await this.#openPlaces();
     await this.#sweep(clock.now());
-    this.#rescueTimer = setInterval(() => this.#rescue(), limits.leaseTtlMs / rescuesPerLease);
+    this.#rescueTimer = setInterval(() => this.#lookForLapsed(), limits.leaseTtlMs / rescuesPerLease);
     this.#sweepTimer = setInterval(() => {
       // Rejects only when the worker stops.
       this.#sweep(clock.now() - settlingMs).catch(() => {});
@@ -209,6 +212,7 @@ class JobWorker implements Worker {
     this.#leases.close();
     this.#desk.close();
     await Promise.all([this.#engine.stop(), this.#heartbeat?.close(), this.#places?.close()]);
+    await this.#handedDeliveries?.close();
   }
 
   stats(): WorkerStats {
@@ -271,13 +275,15 @@ class JobWorker implements Worker {
   async #openPlaces(): Promise<void> {
     const handoff = this.#handoff;
     if (handoff === undefined) return;
-    const { workerId, limits, log } = this.#context;
+    const { workerId, ports, limits, log } = this.#context;
+    const deliveries = new HandedDeliveries({ handoff, jobBus: ports.jobBus, log });
+    this.#handedDeliveries = deliveries;
     this.#places = await persist(this.#context, 'offer places', () =>
       PlaceKeeper.open(handoff, {
         workerId,
         leaseTtlMs: limits.leaseTtlMs,
         free: () => this.#desk.freePlaces,
-        onJob: (job) => this.#desk.receive(job),
+        onJob: (job) => this.#desk.receive(job, deliveries.of(job.record)),
         log,
       }),
     );
@@ -314,15 +320,10 @@ class JobWorker implements Worker {
     void this.#heartbeat?.beat();
   }
 
-  /** Rejects, and is not heard, only when the worker stops. A round that is still under way is not doubled. */
-  #rescue(): void {
-    if (this.#rescuing || this.#draining || this.#wish === 'drain' || this.#engine.info === null) return;
-    this.#rescuing = true;
-    rescueLapsed(this.#context, this.#desk)
-      .catch(() => {})
-      .finally(() => {
-        this.#rescuing = false;
-      });
+  #lookForLapsed(): void {
+    if (this.#draining || this.#wish === 'drain' || this.#engine.info === null) return;
+    // Rejects only when the worker stops.
+    this.#rescue.look().catch(() => {});
   }
 
   #sweep(createdBefore: number): Promise<void> {

@@ -4,7 +4,7 @@
  * no place of a worker that has withdrawn, or whose offer has run out, is given away. Not promised: that the worker hears of
  * the job. One that it doesn't hear of lapses with its lease, like that of a worker that died.
  */
-import type { JobRecord } from '@inkwell/contracts';
+import type { JobKey, JobRecord } from '@inkwell/contracts';
 
 export interface HandedJob {
   record: JobRecord;
@@ -36,4 +36,6 @@ export interface PlaceOffer {
 export interface Handoff {
   /** Resolves once nothing that is handed over can be missed. */
   receive(receiver: HandoffReceiver): Promise<PlaceOffer>;
+  /** Gives up the leases that finished jobs have kept. */
+  settled(keys: readonly JobKey[]): Promise<void>;
 }

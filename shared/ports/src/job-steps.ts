@@ -31,6 +31,8 @@ export interface Finish {
   events: readonly NewJobEvent[];
   state: TerminalState;
   patch: JobPatch;
+  /** The lease stays, and lapses unless it is released: of a job whose end has yet to be told, and that no bus would deliver again. */
+  keepsLease?: boolean;
 }
 
 /** What whoever accepts a job will ask for next. */
@@ -50,7 +52,7 @@ export interface JobSteps {
    */
   begin(key: JobKey, owner: string, ttlMs: number, start: Start): Promise<JobBegin>;
   /**
-   * Appends as `ResultStream.append` does, moves the job from `in_progress` as `JobStore.transition` does, and gives the lease up. `stale`
+   * Appends as `ResultStream.append` does, moves the job from `in_progress` as `JobStore.transition` does, and gives the lease up unless that is to stay. `stale`
    * when any of these would be refused; then nothing is changed.
    */
   finish(key: JobKey, finish: Finish): Promise<'ok' | 'stale'>;

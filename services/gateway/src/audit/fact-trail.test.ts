@@ -43,6 +43,22 @@ describe('facts on their way to the log', () => {
     expect(factLog.told.sort()).toEqual(['1', '2', '3']);
   });
 
+  it('that are held are told a second later, or at the close, unless another tells them', async () => {
+    const factLog = new TestLog();
+    const trail = new FactTrail(factLog, log, 2);
+    trail.hold(fact('dropped'));
+    trail.hold(fact('told'));
+    expect(() => trail.ensureRoom()).toThrow(expect.objectContaining({ code: 'dependency_unavailable' }));
+    trail.drop('dropped');
+    trail.drop('unknown');
+    trail.ensureRoom();
+    expect(factLog.told).toEqual([]);
+    await expect.poll(() => factLog.told, { timeout: 30_000 }).toEqual(['told']);
+    trail.hold(fact('last'));
+    await trail.settle(30_000);
+    expect(factLog.told).toEqual(['told', 'last']);
+  });
+
   it('hold up nobody who closes longer than they may', async () => {
     const factLog = new TestLog();
     factLog.down = true;

@@ -13,6 +13,14 @@ const pauseMs = 250;
 /** What is told behind an answer shares its write with others. */
 const mayWaitMs = 25;
 
+/** How long a fact waits for another one that tells it too. */
+const holdMs = 1_000;
+
+interface Untold {
+  readonly fact: Fact;
+  onTold(): void;
+}
+
 export class FactTrail {
   readonly #factLog: Pick<FactLog, 'publish'>;
   readonly #log: Logger;
@@ -20,8 +28,11 @@ export class FactTrail {
   /** Behind an answer, not durable yet. */
   #waiting = 0;
   /** Those of them that failed, oldest first. */
-  #failed: Fact[] = [];
+  #failed: Untold[] = [];
   #retrying = false;
+  /** By id, oldest first. */
+  readonly #held = new Map<string, { fact: Fact; untilMs: number }>();
+  #holdTimer: NodeJS.Timeout | undefined;
   #idle = Promise.withResolvers<void>();
 
   constructor(factLog: Pick<FactLog, 'publish'>, log: Logger, most = mostWaiting) {
@@ -44,12 +55,41 @@ export class FactTrail {
     }
   }
 
-  publishBehind(fact: Fact): void {
+  /** As `publishBehind`, but a second later, and not at all if it is dropped before. */
+  hold(fact: Fact): void {
     this.#waiting++;
-    this.#factLog.publish(fact, { mayWaitMs }).then(
-      () => this.#done(1),
+    this.#held.set(fact.id, { fact, untilMs: performance.now() + holdMs });
+    this.#holdTimer ??= setTimeout(() => this.#publishHeld(performance.now()), holdMs);
+  }
+
+  /** Of a fact that is held: another one tells it. */
+  drop(id: string): void {
+    if (this.#held.delete(id)) this.#done();
+  }
+
+  #publishHeld(now: number): void {
+    this.#holdTimer = undefined;
+    for (const [id, { fact, untilMs }] of this.#held) {
+      if (untilMs > now) {
+        this.#holdTimer = setTimeout(() => this.#publishHeld(performance.now()), Math.ceil(untilMs - now));
+        return;
+      }
+      this.#held.delete(id);
+      this.#publish({ fact, onTold: () => {} });
+    }
+  }
+
+  /** @param onTold called when it is durable */
+  publishBehind(fact: Fact, onTold: () => void = () => {}): void {
+    this.#waiting++;
+    this.#publish({ fact, onTold });
+  }
+
+  #publish(one: Untold): void {
+    this.#factLog.publish(one.fact, { mayWaitMs }).then(
+      () => this.#told(one),
       (error: unknown) => {
-        this.#failed.push(fact);
+        this.#failed.push(one);
         void this.#retry(error);
       },
     );
@@ -57,6 +97,8 @@ export class FactTrail {
 
   /** Resolves when nothing waits any more, or after the time. */
   async settle(timeoutMs: number): Promise<void> {
+    clearTimeout(this.#holdTimer);
+    this.#publishHeld(Number.POSITIVE_INFINITY);
     if (this.#waiting === 0) return;
     const gaveUp = new AbortController();
     await Promise.race([this.#idle.promise, delay(timeoutMs, undefined, { signal: gaveUp.signal }).catch(() => {})]);
@@ -66,8 +108,13 @@ export class FactTrail {
     this.#failed = [];
   }
 
-  #done(count: number): void {
-    this.#waiting -= count;
+  #told({ onTold }: Untold): void {
+    onTold();
+    this.#done();
+  }
+
+  #done(): void {
+    this.#waiting--;
     if (this.#waiting > 0) return;
     this.#idle.resolve();
     this.#idle = Promise.withResolvers();
@@ -83,15 +130,14 @@ export class FactTrail {
       const [first] = this.#failed;
       if (first === undefined) break;
       try {
-        await this.#factLog.publish(first);
+        await this.#factLog.publish(first.fact);
       } catch {
         continue;
       }
       const rest = this.#failed.slice(1);
       this.#failed = [];
-      this.#done(1);
-      this.#waiting -= rest.length;
-      for (const fact of rest) this.publishBehind(fact);
+      this.#told(first);
+      for (const one of rest) this.#publish(one);
     }
     this.#retrying = false;
   }

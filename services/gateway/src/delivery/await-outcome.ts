@@ -1,5 +1,5 @@
 /** Waiting for a job to end, for clients that want the whole answer at once. */
-import type { JobOutcome, JobRecord } from '@inkwell/contracts';
+import { creationFactId, type JobOutcome, type JobRecord } from '@inkwell/contracts';
 import type { GatewayContext } from '../context.ts';
 import { stopSignal } from '../http/stop-signal.ts';
 
@@ -11,7 +11,9 @@ export async function awaitOutcome(
 ): Promise<JobOutcome | undefined> {
   const stopped = stopSignal(gateway.lifecycle.onCut, signal);
   try {
-    return (await gateway.ports.resultStream.awaitEnd(record.key, stopped.signal))?.outcome;
+    const outcome = (await gateway.ports.resultStream.awaitEnd(record.key, stopped.signal))?.outcome;
+    if (outcome) gateway.trail.drop(creationFactId(record.key));
+    return outcome;
   } finally {
     stopped.release();
   }

@@ -72,8 +72,12 @@ export async function acceptJob(
   const { record } = result;
   const created = result.outcome === 'created';
   if (!created && record.requestHash !== accepted.requestHash) throw new InkwellError('job_exists', { param: 'id' });
-  // In the same turn as the publish, so that one commit or one request to the log carries both.
-  if (created) gateway.trail.publishBehind(jobCreatedFact(record));
+  // In the same turn as the publish, so that one commit or one request to the log carries both. The fact of its end tells of the creation too: who will see
+  // that end waits a while for it.
+  if (created) {
+    if (reading === 'nothing') gateway.trail.publishBehind(jobCreatedFact(record));
+    else gateway.trail.hold(jobCreatedFact(record));
+  }
   if (record.state === 'queued') {
     await gateway.ports.jobBus.publish(toJobMessage(record));
     gateway.publishedMarks.add(record.key);

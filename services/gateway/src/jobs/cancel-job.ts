@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   foldEvents,
+  hasRefusedText,
   InkwellError,
   isTerminalEvent,
   type JobEvent,
@@ -55,8 +56,14 @@ async function tryToCancel(gateway: GatewayContext, record: JobRecord): Promise<
   }
   const { state, result, error, finishedAt } = outcome;
   await settleJob(rateLimiter, record, outcome);
-  await jobStore.transition(record.key, ['queued', 'in_progress'], state, { result, error, finishedAt }, fence);
-  await lease.release(record.key, fence);
+  const patch = { result, error, finishedAt };
+  const moved = await jobStore.transition(record.key, ['queued', 'in_progress'], state, patch, fence);
+  // The lease is given up once the end is told. If that was for another writer to do, or the story says more of it, whoever finds the lease lapsed does it.
+  if (moved !== 'conflict' && !hasRefusedText(moved)) {
+    gateway.trail.publishBehind(jobEndedFact(moved), () => {
+      gateway.lifecycle.background(lease.release(record.key, fence).catch(() => {}));
+    });
+  }
   return outcome;
 }
 
@@ -83,10 +90,7 @@ async function endNow(gateway: GatewayContext, record: JobRecord): Promise<JobRe
       continue;
     }
     if (outcome.state === 'cancelled') await gateway.ports.jobBus.announceCancel(record.key);
-    const ended = withOutcome(record, outcome);
-    // The worker that has its delivery tells its end; one whose message was never published has none.
-    if (outcome.state === 'cancelled' && record.attempts === 0) gateway.trail.publishBehind(jobEndedFact(ended));
-    return ended;
+    return withOutcome(record, outcome);
   }
   throw new InkwellError('dependency_unavailable', { message: 'The job is being written to; try again.' });
 }

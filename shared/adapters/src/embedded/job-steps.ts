@@ -29,10 +29,10 @@ export function createJobSteps(database: Database, clock: Clock, watch: StoryWat
       return answer.outcome === 'ended' ? { outcome: 'ended', record: toRecord(answer.row) } : answer;
     },
 
-    async finish(key, { fence, afterSeq, events, state, patch }) {
+    async finish(key, { fence, afterSeq, events, state, patch, keepsLease = false }) {
       if (!endsStory(events)) throw new TypeError('A story ends with a terminal event.');
       const bodies = numberEvents(events, afterSeq).map((event) => JSON.stringify(event));
-      const input = { key, fence, afterSeq, bodies, state, patch: toRowPatch(patch), now: clock.now() };
+      const input = { key, fence, afterSeq, bodies, state, patch: toRowPatch(patch), keepsLease, now: clock.now() };
       const answer = await database.write('finishJob', input);
       if (answer === 'ok')
         watch.find(key)?.announce(

@@ -54,6 +54,10 @@ export function createHandoff(connection: RedisConnection, channels: Channels, k
       await offer.listen();
       return offer;
     },
+
+    async settled(jobs) {
+      await connection.call((redis) => redis.zrem(keys.leases, ...jobs));
+    },
   };
 }
 

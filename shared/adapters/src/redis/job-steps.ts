@@ -58,21 +58,24 @@ return {'taken', fence, 1, record}
 
 /**
  * Answers 1, or 0 when stale. KEYS: job, events, leases, counts, finished, the tenant's jobs in progress, those in the new state.
- * ARGV: seven, number of fields and values to set, these, then the entries.
+ * ARGV: seven, 1 when the lease stays, number of fields and values to set, these, then the entries.
  */
 const finishJob = script(
   `
-local fence, afterSeq, mark, to, finishedAt, key, feeds, count = unpack(ARGV, 1, 8)
+local fence, afterSeq, mark, to, finishedAt, key, feeds, keeps, count = unpack(ARGV, 1, 9)
 count = tonumber(count)
 local newest, ended, state, writer, moved, createdAt, followers =
   unpack(redis.call('HMGET', KEYS[1], 'fence', 'ended', 'state', 'writer', 'moved', 'createdAt', 'followers'))
 if moved == mark then return 1 end
 if newest ~= fence or ended or state ~= 'in_progress' or tonumber(writer or 0) > tonumber(fence) then return 0 end
 if redis.call('LLEN', KEYS[2]) ~= tonumber(afterSeq) then return 0 end
-local first = 9 + count
+local first = 10 + count
 for index = first, #ARGV, 1000 do redis.call('RPUSH', KEYS[2], unpack(ARGV, index, math.min(index + 999, #ARGV))) end
-redis.call('HSET', KEYS[1], 'state', to, 'writer', fence, 'moved', mark, 'ended', 1, 'until', 0, unpack(ARGV, 9, 8 + count))
-redis.call('ZREM', KEYS[3], key)
+redis.call('HSET', KEYS[1], 'state', to, 'writer', fence, 'moved', mark, 'ended', 1, unpack(ARGV, 10, 9 + count))
+if keeps ~= '1' then
+  redis.call('HSET', KEYS[1], 'until', 0)
+  redis.call('ZREM', KEYS[3], key)
+end
 redis.call('HINCRBY', KEYS[4], 'ended', 1)
 redis.call('ZADD', KEYS[5], finishedAt, key)
 redis.call('ZREM', KEYS[6], key)
@@ -126,7 +129,7 @@ export function createJobSteps(
       return toBegin(await connection.call((redis) => beginJob.run(redis, names, args)));
     },
 
-    async finish(key, { fence, afterSeq, events, state, patch }) {
+    async finish(key, { fence, afterSeq, events, state, patch, keepsLease = false }) {
       if (!endsStory(events)) throw new TypeError('A story ends with a terminal event.');
       const tenant = tenantOf(key);
       const mine = [keys.jobsIn(tenant, 'in_progress'), keys.jobsIn(tenant, state)];
@@ -135,7 +138,8 @@ export function createJobSteps(
       const entries = numberEvents(events, afterSeq).map((event) => toEntry(mark, event));
       const values = toFields(patch);
       const at = patch.finishedAt ?? events.at(-1)!.at;
-      const args = [fence, afterSeq, mark, state, at, key, keys.feed(''), values.length, ...values, ...entries];
+      const head = [fence, afterSeq, mark, state, at, key, keys.feed(''), keepsLease ? 1 : 0];
+      const args = [...head, values.length, ...values, ...entries];
       return (await connection.call((redis) => finishJob.run(redis, names, args))) === 1 ? 'ok' : 'stale';
     },
   };

@@ -61,10 +61,11 @@ export function handoffConformance(
       if (answer.outcome !== 'created') throw new Error(`it was ${answer.outcome}`);
       return { job, record: answer.record };
     };
-    const finish = (key: JobKey) =>
+    const finish = (key: JobKey, keepsLease = false) =>
       adapter().jobSteps.finish(key, {
         ...{ fence: 1, afterSeq: 2, state: 'completed', patch: { result, error: null, finishedAt: 1_700_000_009_000 } },
         events: [delta('a'), terminal('completed')],
+        keepsLease,
       });
     const story = async (key: JobKey) => (await adapter().resultStream.read(key, 0, 100)).map(({ type }) => type);
 
@@ -169,6 +170,18 @@ export function handoffConformance(
       expect(await finish(job.key)).toBe('stale');
       expect(toJobMessage((again as { record: JobRecord }).record)).toEqual(toJobMessage({ ...job }));
       await adapter().lease.release(job.key, 2);
+    });
+
+    it('gives up the lease that a finished job has kept', async () => {
+      const worker = await newWorker(2, { leaseTtlMs: shortMs });
+      const [settled, untold] = [(await accept()).job, (await accept()).job];
+      await worker.job(2);
+      for (const { key } of [settled, untold]) expect(await finish(key, true)).toBe('ok');
+      await adapter().handoff.settled([settled.key]);
+      await adapter().advance(shortMs + 1);
+      const lapsed = await adapter().lease.lapsed(1_000);
+      expect([lapsed.includes(settled.key), lapsed.includes(untold.key)]).toEqual([false, true]);
+      await adapter().handoff.settled([untold.key]);
     });
 
     it('tells who accepted the job its story and its end', async () => {

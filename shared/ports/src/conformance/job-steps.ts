@@ -133,6 +133,18 @@ export function jobStepsConformance(
       expect(await adapter().lease.lapsed(1_000)).not.toContain(key);
     });
 
+    it('lets the lease lapse with the end where it is to stay', async () => {
+      const key = await accepted();
+      await begin(key);
+      expect(await finish(key, { keepsLease: true })).toBe('ok');
+      await adapter().advance(ttlMs + 1);
+      expect(await adapter().lease.lapsed(1_000)).toContain(key);
+      expect(await begin(key, 'w2')).toMatchObject({ outcome: 'ended' });
+      const next = await adapter().lease.acquire(key, 'w2', ttlMs);
+      await adapter().lease.release(key, (next as { fence: number }).fence);
+      expect(await adapter().lease.lapsed(1_000)).not.toContain(key);
+    });
+
     it('finishes nothing for a wrong fence, from a wrong place, before the start or after the end, and changes nothing then', async () => {
       const waiting = await accepted();
       await adapter().lease.acquire(waiting, 'w1', ttlMs);

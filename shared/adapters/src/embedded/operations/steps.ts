@@ -63,18 +63,19 @@ interface FinishInput {
   bodies: readonly string[];
   state: TerminalState;
   patch: RowPatch;
+  keepsLease: boolean;
   now: number;
 }
 
 function finishJob(connection: Connection, input: FinishInput): 'ok' | 'stale' {
-  const { key, fence, afterSeq, bodies, state, patch, now } = input;
+  const { key, fence, afterSeq, bodies, state, patch, keepsLease, now } = input;
   const row = connection.get<JobRow>('SELECT * FROM jobs WHERE key = ?', key);
   // Checked first, so that the move cannot fail once the events are there.
   if (row?.state !== 'in_progress' || fence < row.fence) return 'stale';
   const appended = eventOperations.appendEvents(connection, { key, fence, afterSeq, bodies, terminal: true, now });
   if (appended === 'stale') return 'stale';
   jobOperations.transitionJob(connection, { key, from: ['in_progress'], to: state, patch, fence });
-  leaseOperations.releaseLease(connection, { key, fence });
+  if (!keepsLease) leaseOperations.releaseLease(connection, { key, fence });
   return 'ok';
 }
 
