@@ -155,7 +155,8 @@ export class JobDesk {
     if (this.#leaving) return void this.#run('hand over', this.#handOver(run));
     if (record.deadlineAt !== null) this.#deadlines.set(run.key, record.deadlineAt);
     this.#context.metrics.queueTime.observe(0);
-    this.#room.enter(run);
+    if (isLate(run, this.#context.clock.now())) this.#expire(run);
+    else this.#room.enter(run);
     this.#onRoomChanged();
   }
 

@@ -1,7 +1,8 @@
 /**
  * Jobs that need not wait. A worker with free places offers them; a job that is accepted meanwhile is that worker's in the same step
  * (`JobSteps.accept`): recorded as begun, under a lease, with `job.started` as event 2, and never on the bus. Promises: a place is given away once;
- * no place of a worker that has withdrawn, or whose offer has run out, is given away. Not promised: that the worker hears of
+ * no place of a worker that has withdrawn, or whose offer has run out, is given away; a job
+ * whose deadline has passed is not handed over. Not promised: that the worker hears of
  * the job. One that it doesn't hear of lapses with its lease, like that of a worker that died.
  */
 import type { JobKey, JobRecord } from '@inkwell/contracts';

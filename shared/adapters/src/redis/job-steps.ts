@@ -105,7 +105,9 @@ export function createJobSteps(
       const expected = reading === 'nothing' ? undefined : await feeds[reading].expect(job.key);
       let told: JobEvent[] | undefined;
       try {
-        const places = sequencesOf(job.spec);
+        // No job starts after its deadline.
+        const isLate = job.deadlineAt !== null && job.deadlineAt <= job.createdAt;
+        const places = isLate ? 0 : sequencesOf(job.spec);
         const result = await createRecord(connection, keys, job, limits, {
           entry,
           address: expected?.address ?? '',

@@ -108,6 +108,14 @@ export function handoffConformance(
       expect([worker.jobs.length, worker.offer.open]).toEqual([1, 0]);
     });
 
+    it('leaves a job waiting whose deadline has passed: it must not start', async () => {
+      const worker = await newWorker(1);
+      const { createdAt } = newJob(newTenant());
+      expect((await accept({ deadlineAt: createdAt })).record.state).toBe('queued');
+      const { record } = await accept({ deadlineAt: createdAt + 1 });
+      expect([record.state, (await worker.job(1)).record.key]).toEqual(['in_progress', record.key]);
+    });
+
     it('gives each place away once, however many ask at the same time, and a job once, however often it is asked for', async () => {
       const team = await Promise.all([newWorker(5), newWorker(3)]);
       const jobs = Array.from({ length: 20 }, () => oneText());
