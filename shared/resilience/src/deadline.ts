@@ -26,16 +26,21 @@ export class Deadlines {
     this.timeoutMs = timeoutMs;
   }
 
+  /** Calls back after the time, unless the answer is called first. */
+  watch(giveUp: () => void): () => void {
+    const wait: Wait = { dueAt: performance.now() + this.timeoutMs, giveUp };
+    this.#waits.add(wait);
+    this.#timer ??= this.#set(this.timeoutMs);
+    return () => this.#waits.delete(wait);
+  }
+
   /** Answers what the work answers. @throws DeadlineError after the time, or what `work` throws */
   bound<T>(work: () => Promise<T>, what: string): Promise<T> {
     return new Promise((resolve, reject) => {
-      const giveUp = () => reject(new DeadlineError(what, this.timeoutMs));
-      const wait: Wait = { dueAt: performance.now() + this.timeoutMs, giveUp };
-      this.#waits.add(wait);
-      this.#timer ??= this.#set(this.timeoutMs);
+      const over = this.watch(() => reject(new DeadlineError(what, this.timeoutMs)));
       const leave = <Outcome>(settle: (outcome: Outcome) => void) => {
         return (outcome: Outcome) => {
-          this.#waits.delete(wait);
+          over();
           settle(outcome);
         };
       };

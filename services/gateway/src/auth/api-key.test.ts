@@ -1,3 +1,5 @@
+import { createHmac } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { apiKeyPrefix, hashApiKey, isPlausibleApiKey, makeApiKey, sameHash } from './api-key.ts';
 
@@ -33,5 +35,19 @@ describe('API keys', () => {
     expect(sameHash(hashApiKey('s', key), hashApiKey('s', `${key}x`))).toBe(false);
     expect(sameHash('ab', '')).toBe(false);
     expect(key.startsWith(apiKeyPrefix(key))).toBe(true);
+  });
+
+  it('are hashed by HMAC-SHA-256, whatever the secret and the key', () => {
+    const secrets = fc.oneof(fc.string({ unit: 'binary', maxLength: 200 }), fc.uint8Array({ maxLength: 200 }));
+    const keys = fc.array(fc.string({ unit: 'binary', maxLength: 128 }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(secrets, keys, (secret, texts) => {
+        for (const text of texts) {
+          expect(hashApiKey(secret, text)).toBe(createHmac('sha256', secret).update(text).digest('hex'));
+        }
+      }),
+      { seed: 20_261_125, numRuns: 500 },
+    );
+    expect(() => hashApiKey('s', 'x'.repeat(257))).toThrow(RangeError);
   });
 });

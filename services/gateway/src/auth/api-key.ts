@@ -2,7 +2,7 @@
  * Making, checking and hashing API keys. A key is `ik_`, 30 random base62 characters (178 bits) and a CRC-32 of what stands before it, so a
  * mistyped key is refused without a look-up. Only the keyed hash of a key is ever kept.
  */
-import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -10,8 +10,9 @@ const prefix = 'ik_';
 const randomLength = 30;
 const checksumLength = 6;
 const ownFormat = new RegExp(`^${prefix}[0-9A-Za-z]{${randomLength + checksumLength}}$`);
+const longestKey = 256;
 /** Keys an operator chose: at least 32 visible ASCII characters. */
-const chosenFormat = /^[\x21-\x7e]{32,256}$/;
+const chosenFormat = new RegExp(`^[\\x21-\\x7e]{32,${longestKey}}$`);
 
 /** Bytes from 248 on are thrown away: 248 is the largest multiple of 62, so every character is equally likely. */
 function randomBase62(length: number): string {
@@ -46,20 +47,40 @@ export function isPlausibleApiKey(key: string): boolean {
   return chosenFormat.test(key);
 }
 
-/** Made ready once: every request hashes a key under the same secret. */
-let prepared: { secret: string | Uint8Array; key: KeyObject } | undefined;
+const blockBytes = 64;
+const digestBytes = 32;
 
-function preparedSecret(secret: string | Uint8Array): KeyObject {
-  if (prepared?.secret !== secret) {
-    const bytes = typeof secret === 'string' ? Buffer.from(secret) : secret;
-    prepared = { secret, key: createSecretKey(bytes) };
-  }
-  return prepared.key;
+/** The two messages of an HMAC (RFC 2104, section 2), the secret's half written already; the key or the inner hash goes behind it. */
+interface Prepared {
+  readonly secret: string | Uint8Array;
+  readonly inner: Buffer;
+  readonly outer: Buffer;
 }
 
-/** HMAC-SHA-256 (hex) of the key under the server's secret. */
+/** Made ready once: every request hashes a key under the same secret. */
+let prepared: Prepared | undefined;
+
+function prepare(secret: string | Uint8Array): Prepared {
+  const bytes = typeof secret === 'string' ? Buffer.from(secret) : secret;
+  const block = Buffer.alloc(blockBytes);
+  block.set(bytes.length > blockBytes ? hash('sha256', bytes, 'buffer') : bytes);
+  const padded = (pad: number, sizeBytes: number) =>
+    Buffer.concat([block.map((byte) => byte ^ pad), Buffer.alloc(sizeBytes)]);
+  return { secret, inner: padded(0x36, 4 * longestKey), outer: padded(0x5c, digestBytes) };
+}
+
+/**
+ * HMAC-SHA-256 (hex) of the key under the server's secret. Two plain hashes cost half of what Node's `Hmac` does, whose object is made for
+ * longer texts.
+ * @throws RangeError for a text that is too long for a key
+ */
 export function hashApiKey(serverSecret: string | Uint8Array, key: string): string {
-  return createHmac('sha256', preparedSecret(serverSecret)).update(key).digest('hex');
+  if (key.length > longestKey) throw new RangeError(`an API key has at most ${longestKey} characters`);
+  if (prepared?.secret !== serverSecret) prepared = prepare(serverSecret);
+  const { inner, outer } = prepared;
+  const end = blockBytes + inner.write(key, blockBytes);
+  outer.write(hash('sha256', inner.subarray(0, end)), blockBytes, 'hex');
+  return hash('sha256', outer);
 }
 
 /** Compares two hex hashes in constant time. */

@@ -4,9 +4,9 @@
  * those before it: `/docs` has a content policy of its own. It is put together once, when it is written; a header that is set before is
  * checked, kept and copied one by one.
  */
-import { randomUUID } from 'node:crypto';
 import { type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Response } from 'express';
+import { randomHex } from '../random-hex.ts';
 import type { Gate } from './gate.ts';
 
 const sameForAll = {
@@ -54,8 +54,7 @@ function writeWhole(this: Response, status: number, own: OutgoingHttpHeaders = {
 /** Gives every request an id, the client's own if it is sane. */
 export const responseHead: Gate = (request, response) => {
   const given = request.headers['x-request-id'];
-  response.locals.requestId =
-    typeof given === 'string' && saneId.test(given) ? given : `req_${randomUUID().replaceAll('-', '')}`;
+  response.locals.requestId = typeof given === 'string' && saneId.test(given) ? given : `req_${randomHex(16)}`;
   response.locals.startedAt = performance.now();
   response.writeHead = writeWhole as typeof response.writeHead;
   return true;

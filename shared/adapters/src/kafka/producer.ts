@@ -9,7 +9,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { InkwellError } from '@inkwell/contracts';
-import { withDeadline } from '@inkwell/resilience';
+import { Deadlines, withDeadline } from '@inkwell/resilience';
 import type { IHeaders, Kafka, Producer } from 'kafkajs';
 import { closed, type KafkaLog, reasonOf, unavailable } from './client.ts';
 import { errorType, placeKey } from './link.ts';
@@ -34,7 +34,8 @@ interface Pending {
   sizeBytes: number;
   /** Undefined once its sender was answered. */
   sender: PromiseWithResolvers<void> | undefined;
-  timer: NodeJS.Timeout;
+  /** It isn't late any more. */
+  inTime: () => void;
 }
 
 /**
@@ -51,6 +52,7 @@ const tooLarge = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
 export class GroupingProducer {
   readonly #options: GroupingProducerOptions;
+  readonly #deadlines: Deadlines;
   #pending: Pending[] = [];
   /** When the most urgent of them is to be written, on the process's own clock. */
   #dueAt = Number.POSITIVE_INFINITY;
@@ -62,6 +64,7 @@ export class GroupingProducer {
 
   constructor(options: GroupingProducerOptions) {
     this.#options = options;
+    this.#deadlines = new Deadlines(options.deadlineMs);
   }
 
   /** Produce calls made so far. */
@@ -84,7 +87,7 @@ export class GroupingProducer {
       message,
       sizeBytes,
       sender,
-      timer: setTimeout(() => refuse(pending, late()), this.#options.deadlineMs),
+      inTime: this.#deadlines.watch(() => refuse(pending, late())),
     };
     this.#pending.push(pending);
     const dueAt = this.#pending.length < mostMessagesPerRequest ? performance.now() + mayWaitMs : 0;
@@ -202,13 +205,13 @@ export class GroupingProducer {
 }
 
 function answer(pending: Pending): void {
-  clearTimeout(pending.timer);
+  pending.inTime();
   pending.sender?.resolve();
   pending.sender = undefined;
 }
 
 function refuse(pending: Pending, error: InkwellError): void {
-  clearTimeout(pending.timer);
+  pending.inTime();
   pending.sender?.reject(error);
   pending.sender = undefined;
 }

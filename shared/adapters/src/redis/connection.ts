@@ -124,13 +124,13 @@ class Calls {
     }
   }
 
-  /** Holds what is written until this turn's promises have run, so that it goes out in one system call. */
+  /** Holds what is written until all that came in this turn has been looked at, so that it goes out in one system call. */
   #cork(): void {
     const { stream } = this.#redis;
     if (this.#corked === stream) return;
     this.#corked = stream;
     stream.cork();
-    process.nextTick(() => {
+    setImmediate(() => {
       if (this.#corked === stream) this.#corked = undefined;
       stream.uncork();
     });

@@ -1,10 +1,12 @@
 /**
  * What was prepared because somebody will ask for it within seconds, and is let go of if nobody does. One timer for all: each is kept equally
- * long, so they are over in the order in which they came.
+ * long, so they are over in the order in which they came, and many are let go of at once.
  */
 import type { JobEvent } from '@inkwell/contracts';
 
 const keptMs = 5_000;
+/** Shortest time between two looks for what is over. */
+const sweepMs = 500;
 
 /** News of a job that is about to be accepted here. */
 export interface Expected {
@@ -35,7 +37,7 @@ export class Expectations {
     const first = this.#kept.findIndex(({ untilMs }) => untilMs > now);
     const over = this.#kept.splice(0, first === -1 ? this.#kept.length : first);
     const next = this.#kept[0];
-    this.#timer = next && setTimeout(() => this.#sweep(), Math.ceil(next.untilMs - now)).unref();
+    this.#timer = next && setTimeout(() => this.#sweep(), Math.max(sweepMs, next.untilMs - now)).unref();
     for (const { letGo } of over) letGo();
   }
 }
