@@ -103,6 +103,8 @@ function serverProperties(node: KafkaNode): Record<string, string | number> {
     'broker.heartbeat.interval.ms': 300,
     'controller.quorum.election.timeout.ms': 300,
     'controller.quorum.fetch.timeout.ms': 1000,
+    // Otherwise an idle node writes to its own log of metadata twice a second.
+    'metadata.max.idle.interval.ms': 5000,
   };
 }
 

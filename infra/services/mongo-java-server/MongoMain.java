@@ -46,8 +46,19 @@ public class MongoMain {
     }
   };
 
+  /** Changed pages are written once a second; by itself the library writes them whenever there is a mebibyte of them, the same ones again and again. */
+  private static final int WRITE_BUFFER_KB = 16 * 1024;
+
+  /** Of the file, what must be in use before the store rewrites the rest in the background. */
+  private static final int FILL_PERCENT = 50;
+
   public static void main(String[] args) throws Exception {
-    H2Backend backend = new BsonBackend(MVStore.open(args[1]));
+    H2Backend backend = new BsonBackend(
+        new MVStore.Builder()
+            .fileName(args[1])
+            .autoCommitBufferSize(WRITE_BUFFER_KB)
+            .autoCompactFillRate(FILL_PERCENT)
+            .open());
     backend.version(VERSION);
     MongoServer server = new MongoServer(backend);
     if (args.length > 2) guard(server, args[2], args[3]);

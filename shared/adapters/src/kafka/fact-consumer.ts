@@ -39,8 +39,8 @@ interface Partition extends Place {
 }
 
 /** Nobody waits for a fact: many are written together. */
-const pace: ReadingPace = { longPollMs: 250, shortPollMs: 100, minBytes: 262_144, pauseMs: 50 };
-const mostFactsPerBatch = 500;
+const pace: ReadingPace = { longPollMs: 500, shortPollMs: 100, minBytes: 524_288, pauseMs: 50 };
+const mostFactsPerBatch = 1000;
 /** Facts of one partition that wait here before reading it pauses. */
 const readAhead = 1000;
 const shortestPauseMs = 50;
