@@ -79,15 +79,20 @@ interface Ours {
   readonly directory?: string;
   readonly backend: 'wasm' | 'native' | 'webgpu';
   readonly quantization: string;
+  readonly kvCache?: 'auto' | 'int4';
   readonly addonPath?: string;
 }
 
-function ours(engine: string, { directory = random124m, backend, quantization, addonPath = '' }: Ours): Contender {
+function ours(
+  engine: string,
+  { directory = random124m, backend, quantization, kvCache = 'auto', addonPath = '' }: Ours,
+): Contender {
   const child = [
     join(here, 'engine-child.ts'),
     directory,
     backend,
     quantization,
+    kvCache,
     join(scratch, 'quantised'),
     addonPath,
   ];
@@ -104,9 +109,12 @@ async function natives(progress: (text: string) => void): Promise<Contender[]> {
   try {
     progress('native: compiling unless done');
     const addonPath = await nativeAddonPath();
-    return ['int8', 'w4a8'].map((quantization) =>
-      ours(`inkwell-native-${quantization}`, { backend: 'native', quantization, addonPath }),
-    );
+    const native = { backend: 'native', addonPath } as const;
+    return [
+      ours('inkwell-native-int8', { ...native, quantization: 'int8' }),
+      ours('inkwell-native-int8, KV int4', { ...native, quantization: 'int8', kvCache: 'int4' }),
+      ours('inkwell-native-w4a8', { ...native, quantization: 'w4a8' }),
+    ];
   } catch (error) {
     progress(`no native rows: ${(error as Error).message}`);
     return [];
@@ -209,6 +217,7 @@ export async function benchEngine({ rounds, peers: withPeers, progress }: Engine
   const reference = ours('inkwell-wasm-f32', { backend: 'wasm', quantization: 'none' });
   const quantised = [
     ours('inkwell-wasm-int8', { backend: 'wasm', quantization: 'int8' }),
+    ours('inkwell-wasm-int8, KV int4', { backend: 'wasm', quantization: 'int8', kvCache: 'int4' }),
     ours('inkwell-wasm-int4', { backend: 'wasm', quantization: 'int4' }),
     ...(await natives(progress)),
   ];

@@ -1,6 +1,6 @@
 /**
- * Measures one engine in a process of its own, so that its memory is its own. Arguments: model directory, backend, quantization, directory
- * of quantised weights, native add-on (or nothing), file for logits (or nothing). The answer is one JSON line on stdout.
+ * Measures one engine in a process of its own, so that its memory is its own. Arguments: model directory, backend, quantization, KV cache,
+ * directory of quantised weights, native add-on (or nothing), file for logits (or nothing). The answer is one JSON line on stdout.
  * With BENCH_LOAD_ONLY set it only loads, which fills the cache of quantised weights. Text is drawn greedily past the end-of-text token;
  * a decode figure is batch size ÷ median step.
  */
@@ -87,6 +87,7 @@ async function main([
   directory = '',
   name,
   quantization,
+  kvCache,
   cacheDirectory = '',
   addonPath = '',
   logitsPath = '',
@@ -95,14 +96,15 @@ async function main([
   const options = {
     backend: name as BackendOptions['backend'] & string,
     quantization: quantization as BackendOptions['quantization'] & string,
+    kvCache: kvCache as BackendOptions['kvCache'] & string,
     cacheDirectory,
     ...(addonPath !== '' && { addonPath }),
   };
   const model = await loadModel(directory, options);
   const { backend, tokenizer, config } = model;
   const loadS = rounded((performance.now() - startedAt) / 1000);
-  const { device, threads, quantization: kind } = backend.info;
-  const described = `${backend.info.name} ${device}, ${kind === 'none' ? 'f32' : kind}, ${threads} threads`;
+  const { device, threads, quantization: kind, kvCache: kv } = backend.info;
+  const described = `${backend.info.name} ${device}, ${kind === 'none' ? 'f32' : kind}, ${kv === 'int4' ? 'KV int4, ' : ''}${threads} threads`;
   if (process.env.BENCH_LOAD_ONLY !== undefined) {
     await backend.dispose();
     return { backend: described, decode: {}, prefill: {}, ttftMs: 0, rssMb: 0, loadS };

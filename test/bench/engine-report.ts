@@ -94,6 +94,6 @@ export function engineText(report: EngineReport): string {
 }
 
 export function qualityText(rows: QualityRow[]): string {
-  const cells = rows.map((row) => [row.quantization, row.perplexity.toFixed(3), percent(row.cost)]);
-  return `Perplexity of the bundled model on ${rows[0]?.tokens} tokens it never saw, by kind of weights.\n\n${table(['weights', 'perplexity', 'more than f32'], cells)}`;
+  const cells = rows.map((row) => [row.quantization, row.kvCache, row.perplexity.toFixed(3), percent(row.cost)]);
+  return `Perplexity of the bundled model on ${rows[0]?.tokens} tokens it never saw, by kind of weights and of KV cache.\n\n${table(['weights', 'KV cache', 'perplexity', 'more than f32'], cells)}`;
 }

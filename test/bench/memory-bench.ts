@@ -36,14 +36,17 @@ export async function benchMemory(progress: (text: string) => void): Promise<Mem
   await ensureRandomModel(progress);
   const addon = await nativeAddonPath();
   const memory: MemoryRow[] = [];
-  for (const [backend, quantization] of [
-    ['wasm', 'int8'],
-    ['wasm', 'int4'],
-    ['native', 'int8'],
-    ['native', 'w4a8'],
+  for (const [backend, quantization, kvCache] of [
+    ['wasm', 'int8', 'int8'],
+    ['wasm', 'int8', 'int4'],
+    ['wasm', 'int4', 'int8'],
+    ['native', 'int8', 'int8'],
+    ['native', 'int8', 'int4'],
+    ['native', 'w4a8', 'int8'],
+    ['native', 'w4a8', 'int4'],
   ] as const) {
-    const engine = `inkwell-${backend}-${quantization}`;
-    const what = [random124m, backend, quantization, cacheDirectory, addon];
+    const engine = `inkwell-${backend}-${quantization}${kvCache === 'int8' ? '' : `, KV ${kvCache}`}`;
+    const what = [random124m, backend, quantization, kvCache, cacheDirectory, addon];
     progress(`memory: ${engine}`);
     // The first load quantises, and compiles modules; what is measured is the load that users see ever after.
     await outputOf([...modelProcessFlags, child, '--load-only', ...what]);

@@ -1,6 +1,6 @@
 /**
  * One engine's memory, in a process of its own: when the model has been loaded, and when every position of its KV cache has been written. Arguments: model
- * directory, backend, quantization, directory of quantised weights, native add-on. With
+ * directory, backend, quantization, KV cache, directory of quantised weights, native add-on. With
  * `--load-only` before them the model is only loaded, which fills that directory. The answer is one JSON line on stdout.
  */
 import { type BackendOptions, loadModel, quantizedBytes } from '@inkwell/gpt2/tfjs';
@@ -17,12 +17,13 @@ export interface MemoryFigures {
 }
 
 const isLoadOnly = process.argv[2] === '--load-only';
-const [directory = '', name, quantization, cacheDirectory = '', addonPath = ''] = process.argv.slice(
+const [directory = '', name, quantization, kvCache, cacheDirectory = '', addonPath = ''] = process.argv.slice(
   isLoadOnly ? 3 : 2,
 );
 const { backend, config } = await loadModel(directory, {
   backend: name as BackendOptions['backend'] & string,
   quantization: quantization as BackendOptions['quantization'] & string,
+  kvCache: kvCache as BackendOptions['kvCache'] & string,
   cacheDirectory,
   addonPath,
 });
@@ -44,6 +45,7 @@ for (let block = isLoadOnly ? blockCount : 0; block < blockCount; block += rowsP
 }
 const full = process.memoryUsage.rss();
 await backend.dispose();
-const { weights, block } = quantizedBytes(config, quantization as 'int8' | 'int4' | 'w4a8', blockSize);
+const kinds = [quantization as 'int8' | 'int4' | 'w4a8', kvCache as 'int8' | 'int4'] as const;
+const { weights, block } = quantizedBytes(config, ...kinds, blockSize);
 const figures: MemoryFigures = { loaded, full, weights, cache: block * blockCount, positions: blockCount * blockSize };
 process.stdout.write(`${JSON.stringify(figures)}\n`);

@@ -47,7 +47,7 @@ function announce(
   tookMs: number,
 ): void {
   const backend = engine
-    ? `${engine.name} on ${engine.device}, weights ${engine.quantization === 'none' ? 'f32' : engine.quantization}, ${engine.threads} threads`
+    ? `${engine.name} on ${engine.device}, weights ${engine.quantization === 'none' ? 'f32' : engine.quantization}${engine.kvCache === 'int4' ? ' with a KV cache of int4' : ''}, ${engine.threads} threads`
     : 'none';
   output.ready({ url, model: modelId, backend, dataDir, apiKeyFile, newApiKey, tookMs });
 }

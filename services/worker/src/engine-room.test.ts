@@ -11,6 +11,7 @@ const info: ModelBackendInfo = {
   device: 'none',
   threads: 1,
   quantization: 'none',
+  kvCache: 'f32',
   blockSize: 16,
   blockCount: 12,
   vocabSize: 300,

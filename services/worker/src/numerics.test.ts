@@ -10,6 +10,7 @@ const info: ModelBackendInfo = {
   device: 'cpu',
   threads: 2,
   quantization: 'int8',
+  kvCache: 'int8',
   blockSize: 16,
   blockCount: 8,
   vocabSize: 300,
@@ -28,6 +29,7 @@ describe('what computes the same bits', () => {
 
   it.each<[string, Numerics, RegExp]>([
     ['int4', of({ quantization: 'int4' }), /INKWELL_QUANTIZATION is int8 here and int4 there/],
+    ['a 4-bit KV cache', of({ kvCache: 'int4' }), /INKWELL_KV_CACHE is int8 here and int4 there/],
     ['floats', of({ quantization: 'none', name: 'tfjs' }), /INKWELL_BACKEND is native or wasm here and tfjs there/],
     [
       'other weights',

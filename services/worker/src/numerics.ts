@@ -27,6 +27,7 @@ export function numericsOf(
   return {
     INKWELL_MODEL_ID: model,
     INKWELL_QUANTIZATION: info.quantization,
+    INKWELL_KV_CACHE: info.kvCache,
     INKWELL_BACKEND: backendOf(info),
     'kernels of the release': kernels,
     ...checksums,

@@ -198,6 +198,12 @@ const embeddedEnvironment = z.object({
     .describe(
       'How weights are kept: none (32-bit floats), int8, int4 (less memory, slower, less exact), w4a8 (4-bit weights for 8-bit activations: the fastest and least exact, native only), or auto: int8 where the model allows it, and on a graphics card none. webgpu has none and int8. Workers of one model must agree.',
     ),
+  INKWELL_KV_CACHE: z
+    .enum(['auto', 'int8', 'int4'])
+    .default('auto')
+    .describe(
+      'How keys and values are kept where weights are quantised: int8, int4 (half the memory, a little less exact), or auto: int8. Weights kept as floats, and tfjs and webgpu, have floats and take auto alone. Workers of one model must agree.',
+    ),
   INKWELL_WIDE_VECTORS: z
     .enum(['auto', 'off'])
     .default('auto')

@@ -88,7 +88,7 @@ INLINE void flush_sums(int32_t* sums, float* out, int32_t stride, float factor) 
 }
 
 INLINE size_t attention_scratch_bytes(int32_t stride, int32_t table_width, int32_t block_size) {
-  return (size_t)stride * 10 + (size_t)table_width * block_size * 4 + 128;
+  return (size_t)stride * 14 + (size_t)table_width * block_size * 4 + 128;
 }
 
 struct AttentionJob {
@@ -135,6 +135,8 @@ static void attend_head(const Model& model, const Step& step, const Layer& layer
   __builtin_memcpy(step.attended + (size_t)row * model.width + (size_t)head * model.head_width, floats, (size_t)model.head_width * 4);
 }
 
+#include "attention4.h"
+
 /** By rows of one head where a step holds many rows of a sequence, by heads of one row otherwise. */
 static void run_attention(const void* context, int32_t chunk, int32_t thread) {
   const AttentionJob& job = *(const AttentionJob*)context;
@@ -143,7 +145,9 @@ static void run_attention(const void* context, int32_t chunk, int32_t thread) {
   uint8_t* scratch = step.scratch + thread * step.scratch_bytes;
   const int32_t end = least((chunk + 1) * job.per_chunk, step.rows * model.heads);
   for (int32_t item = chunk * job.per_chunk; item < end; item++) {
-    if (step.rows_first) attend_head(model, step, *job.layer, item % step.rows, item / step.rows, scratch);
-    else attend_head(model, step, *job.layer, item / model.heads, item % model.heads, scratch);
+    const int32_t row = step.rows_first ? item % step.rows : item / model.heads;
+    const int32_t head = step.rows_first ? item / step.rows : item % model.heads;
+    if (model.kv_bits == 4) attend_head4(model, step, *job.layer, row, head, scratch);
+    else attend_head(model, step, *job.layer, row, head, scratch);
   }
 }

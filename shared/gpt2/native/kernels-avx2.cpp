@@ -17,6 +17,8 @@ constexpr int kPrefetchBytes = 2048;
 #include "tiles-avx2.h"
 #include "linear.h"
 #include "rows.h"
+#include "rotation.h"
+#include "kv4.h"
 #include "attention.h"
 #include "step.h"
 

@@ -18,6 +18,8 @@ constexpr int kPrefetchBytes = 1024;
 #include "tiles-neon-dotprod.h"
 #include "linear.h"
 #include "rows.h"
+#include "rotation.h"
+#include "kv4.h"
 #include "attention.h"
 #include "step.h"
 

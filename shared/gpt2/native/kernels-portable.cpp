@@ -13,6 +13,8 @@ namespace portable {
 #include "tiles-portable.h"
 #include "linear.h"
 #include "rows.h"
+#include "rotation.h"
+#include "kv4.h"
 #include "attention.h"
 #include "step.h"
 

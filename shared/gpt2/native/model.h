@@ -48,6 +48,9 @@ struct Layer {
   int8_t* values;
   float* key_scales;
   float* value_scales;
+  /** Of a 4-bit cache, instead: the upper halves of floats. */
+  uint16_t* key_scales4;
+  uint16_t* value_scales4;
 };
 
 /** Constant from load to dispose. */
@@ -56,12 +59,14 @@ struct Model {
   int32_t width;
   int32_t heads;
   int32_t head_width;
-  /** Bytes a head's keys take per position: the head width rounded up to 16. */
+  /** Channels a head's keys have per position: the head width rounded up to 16. */
   int32_t head_stride;
   int32_t inner;
   int32_t activation;
   float epsilon;
   int32_t block_size;
+  /** Bits of a key's or a value's integer: 8 or 4. */
+  int32_t kv_bits;
   Matrix wte;
   const float* wpe;
   const float* ln_f_gain;

@@ -48,7 +48,7 @@ class Reader {
   bool ok_ = true;
 };
 
-constexpr size_t kHeaderNumbers = 12;
+constexpr size_t kHeaderNumbers = 13;
 
 size_t aligned(size_t bytes) { return (bytes + 16 + 63) / 64 * 64; }
 
@@ -143,6 +143,7 @@ std::unique_ptr<Session> Session::create(std::span<const double> description, co
   model.activation = reader.whole();
   model.epsilon = static_cast<float>(reader.number());
   model.block_size = reader.whole();
+  model.kv_bits = reader.whole();
   model.wte = reader.matrix();
   model.wpe = reader.floats();
   model.ln_f_gain = reader.floats();
@@ -150,8 +151,9 @@ std::unique_ptr<Session> Session::create(std::span<const double> description, co
   model.lm_head = reader.matrix();
 
   const size_t places = static_cast<size_t>(model.heads) * model.block_size * block_count;
-  const size_t integers = places * model.head_stride;
-  const size_t layer_bytes = 2 * (integers + places * sizeof(float));
+  const size_t integers = places * model.head_stride * model.kv_bits / 8;
+  const size_t scales = places * (model.kv_bits == 4 ? sizeof(uint16_t) : sizeof(float));
+  const size_t layer_bytes = 2 * (integers + scales);
   session->cache_.emplace(std::max<size_t>(1, layer_bytes * model.layers), Memory::Pages::small);
   uint8_t* cache = session->cache_->data();
   if (cache == nullptr) {
@@ -173,6 +175,8 @@ std::unique_ptr<Session> Session::create(std::span<const double> description, co
     layer.values = layer.keys + integers;
     layer.key_scales = reinterpret_cast<float*>(cache + 2 * integers);
     layer.value_scales = layer.key_scales + places;
+    layer.key_scales4 = reinterpret_cast<uint16_t*>(cache + 2 * integers);
+    layer.value_scales4 = layer.key_scales4 + places;
     session->layers_.push_back(layer);
   }
   model.layer = session->layers_.data();

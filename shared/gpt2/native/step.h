@@ -74,13 +74,19 @@ class StepRun {
     pool_.run(panel_chunks * ((rows + kRowBlock - 1) / kRowBlock), run_linear, &job);
   }
 
+  void store_kv(const Layer& layer) {
+    const bool by_heads = model_.kv_bits == 4;
+    RowsJob job = rows_job(by_heads ? model_.heads : step_.rows);
+    job.layer = &layer;
+    if (by_heads) share_rows(job, run_store_kv4, (int64_t)step_.rows * model_.head_stride * 64);
+    else share_rows(job, run_store_kv, model_.width * 32);
+  }
+
   void self_attention(const Layer& layer) {
     const int32_t rows = step_.rows;
     normalize(layer.ln_1_gain, layer.ln_1_bias, layer.c_attn, nullptr, rows);
     linear(layer.c_attn, nullptr, step_.qkv, 0, rows);  // -> [rows, 3 * width]
-    RowsJob store = rows_job(rows);
-    store.layer = &layer;
-    share_rows(store, run_store_kv, model_.width * 32);
+    store_kv(layer);
     AttentionJob job = {&model_, &step_, &layer, 0};
     const int32_t items = rows * model_.heads;
     job.per_chunk = per_chunk(items, (int64_t)step_.mean_length * model_.head_stride * 4, pool_.threads());

@@ -84,3 +84,63 @@ INLINE void add_values(const int16_t* weights, const int8_t* values, int32_t pai
   for (; column + 64 <= stride; column += 64) add_values_of<8>(weights, values + 2 * column, pairs, stride, sums + column);
   for (; column < stride; column += 16) add_values_of<2>(weights, values + 2 * column, pairs, stride, sums + column);
 }
+
+/** Nibble J of every word. */
+template <int J>
+INLINE __m256i nibble_of(__m256i words) {
+  if constexpr (J == 3) return _mm256_srli_epi16(words, 12);
+  return _mm256_and_si256(J == 0 ? words : _mm256_srli_epi16(words, 4 * J), _mm256_set1_epi16(15));
+}
+
+INLINE void tile_nibbles(const int16_t* x, const uint8_t* w, int32_t groups, int32_t* sums) {
+  __m256i low = _mm256_setzero_si256(), high = _mm256_setzero_si256();
+  for (; groups > 0; groups--, x += 16, w += 8 * kPanel) {
+    const __m256i first = _mm256_loadu_si256((const __m256i*)w), second = _mm256_loadu_si256((const __m256i*)(w + 32));
+    each<4>([&](auto j) __attribute__((always_inline)) {
+      const __m256i inputs = _mm256_set1_epi64x(load<int64_t>(x + 4 * j));
+      low = _mm256_add_epi32(low, _mm256_madd_epi16(nibble_of<j.value>(first), inputs));
+      high = _mm256_add_epi32(high, _mm256_madd_epi16(nibble_of<j.value>(second), inputs));
+      settle(low);
+      settle(high);
+    });
+  }
+  store(sums, fold_pairs(low, high));
+}
+
+/** 32 · N columns. */
+template <int N>
+INLINE void add_nibbles_of(const int16_t* weights, const uint8_t* values, int32_t pairs, int32_t stride, int32_t* sums) {
+  __m256i total[4 * N];
+  each<4 * N>(EACH_BODY { total[r] = _mm256_loadu_si256((const __m256i*)(sums + r / N * (stride / 4) + r % N * 8)); });
+  for (; pairs > 0; pairs--, weights += 2, values += stride) {
+    const __m256i weight = _mm256_set1_epi32(load<int32_t>(weights));
+    each<4 * N>(EACH_BODY {
+      const __m256i words = _mm256_loadu_si256((const __m256i*)(values + r % N * 32));
+      total[r] = _mm256_add_epi32(total[r], _mm256_madd_epi16(nibble_of<r.value / N>(words), weight));
+      settle(total[r]);
+    });
+  }
+  each<4 * N>(EACH_BODY { _mm256_storeu_si256((__m256i*)(sums + r / N * (stride / 4) + r % N * 8), total[r]); });
+}
+
+/** The 16 columns that are left. */
+INLINE void add_last_nibbles(const int16_t* weights, const uint8_t* values, int32_t pairs, int32_t stride, int32_t* sums) {
+  const __m128i nibble = _mm_set1_epi16(15);
+  __m128i total[4];
+  each<4>(EACH_BODY { total[r] = _mm_loadu_si128((const __m128i*)(sums + r * (stride / 4))); });
+  for (; pairs > 0; pairs--, weights += 2, values += stride) {
+    const __m128i weight = _mm_set1_epi32(load<int32_t>(weights));
+    const __m128i words = _mm_loadu_si128((const __m128i*)values);
+    each<4>(EACH_BODY {
+      total[r] = _mm_add_epi32(total[r], _mm_madd_epi16(_mm_and_si128(_mm_srli_epi16(words, 4 * r), nibble), weight));
+    });
+  }
+  each<4>(EACH_BODY { _mm_storeu_si128((__m128i*)(sums + r * (stride / 4)), total[r]); });
+}
+
+INLINE void add_nibbles(const int16_t* weights, const uint8_t* values, int32_t pairs, int32_t stride, int32_t* sums) {
+  int32_t column = 0;
+  for (; column + 64 <= stride; column += 64) add_nibbles_of<2>(weights, values + column, pairs, stride, sums + column / 4);
+  for (; column + 32 <= stride; column += 32) add_nibbles_of<1>(weights, values + column, pairs, stride, sums + column / 4);
+  if (column < stride) add_last_nibbles(weights, values + column, pairs, stride, sums + column / 4);
+}

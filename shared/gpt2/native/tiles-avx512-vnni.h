@@ -93,3 +93,48 @@ INLINE void add_values(const int16_t* weights, const int8_t* values, int32_t pai
   for (; column + 64 <= stride; column += 64) add_values_of<4>(weights, values + 2 * column, pairs, stride, sums + column);
   for (; column < stride; column += 16) add_values_of<1>(weights, values + 2 * column, pairs, stride, sums + column);
 }
+
+/** Nibble J of every word. */
+template <int J>
+INLINE __m512i nibble_of(__m512i words) {
+  if constexpr (J == 3) return _mm512_srli_epi16(words, 12);
+  return _mm512_and_si512(J == 0 ? words : _mm512_srli_epi16(words, 4 * J), _mm512_set1_epi16(15));
+}
+
+INLINE void tile_nibbles(const int16_t* x, const uint8_t* w, int32_t groups, int32_t* sums) {
+  __m512i sum[4];
+  each<4>(EACH_BODY { sum[r] = _mm512_setzero_si512(); });
+  for (; groups > 0; groups--, x += 16, w += 8 * kPanel) {
+    const __m512i words = _mm512_loadu_si512(w);
+    each<4>(EACH_BODY { sum[r] = _mm512_dpwssd_epi32(sum[r], nibble_of<r.value>(words), _mm512_set1_epi64(load<int64_t>(x + 4 * r))); });
+  }
+  store(sums, fold_pairs(_mm512_add_epi32(_mm512_add_epi32(sum[0], sum[1]), _mm512_add_epi32(sum[2], sum[3]))));
+}
+
+INLINE void add_nibbles(const int16_t* weights, const uint8_t* values, int32_t pairs, int32_t stride, int32_t* sums) {
+  const int32_t plane = stride / 4;
+  int32_t column = 0;
+  for (; column + 64 <= stride; column += 64) {
+    __m512i total[4];
+    int32_t* at = sums + column / 4;
+    each<4>(EACH_BODY { total[r] = _mm512_loadu_si512(at + r * plane); });
+    for (int32_t p = 0; p < pairs; p++) {
+      const __m512i weight = _mm512_set1_epi32(load<int32_t>(weights + 2 * p));
+      const __m512i words = _mm512_loadu_si512(values + (size_t)p * stride + column);
+      each<4>(EACH_BODY { total[r] = _mm512_dpwssd_epi32(total[r], nibble_of<r.value>(words), weight); });
+    }
+    each<4>(EACH_BODY { _mm512_storeu_si512(at + r * plane, total[r]); });
+  }
+  for (; column < stride; column += 16) {
+    const __m128i nibble = _mm_set1_epi16(15);
+    __m128i total[4];
+    int32_t* at = sums + column / 4;
+    each<4>(EACH_BODY { total[r] = _mm_loadu_si128((const __m128i*)(at + r * plane)); });
+    for (int32_t p = 0; p < pairs; p++) {
+      const __m128i weight = _mm_set1_epi32(load<int32_t>(weights + 2 * p));
+      const __m128i words = _mm_loadu_si128((const __m128i*)(values + (size_t)p * stride + column));
+      each<4>(EACH_BODY { total[r] = _mm_dpwssd_epi32(total[r], _mm_and_si128(_mm_srli_epi16(words, 4 * r), nibble), weight); });
+    }
+    each<4>(EACH_BODY { _mm_storeu_si128((__m128i*)(at + r * plane), total[r]); });
+  }
+}

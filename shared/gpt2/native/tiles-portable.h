@@ -46,3 +46,29 @@ INLINE void add_values(const int16_t* weights, const int8_t* values, int32_t pai
     for (int32_t c = 0; c < stride; c++) sums[c] += weights[0] * values[2 * c] + weights[1] * values[2 * c + 1];
   }
 }
+
+/**
+ * sums[c] = Σ inputs · nibbles over `groups` of 16 inputs, for a panel of eight columns.
+ * @param x [groups][4][4]
+ * @param w [groups][8][4] words: nibble j of word k is input 4j + k
+ */
+INLINE void tile_nibbles(const int16_t* x, const uint8_t* w, int32_t groups, int32_t* sums) {
+  for (int c = 0; c < kPanel; c++) sums[c] = 0;
+  for (; groups > 0; groups--, x += 16, w += 8 * kPanel) {
+    for (int c = 0; c < kPanel; c++)
+      for (int k = 0; k < 4; k++) {
+        const int32_t word = load<uint16_t>(w + c * 8 + k * 2);
+        for (int j = 0; j < 4; j++) sums[c] += x[4 * j + k] * ((word >> (4 * j)) & 15);
+      }
+  }
+}
+
+/** sums[j][i] += Σ weights · nibbles j over `pairs` of positions. weights [pairs][2], values [pairs][stride / 4][2] words, sums [4][stride / 4] */
+INLINE void add_nibbles(const int16_t* weights, const uint8_t* values, int32_t pairs, int32_t stride, int32_t* sums) {
+  for (; pairs > 0; pairs--, weights += 2, values += stride) {
+    for (int32_t i = 0; i < stride / 4; i++) {
+      const int32_t first = load<uint16_t>(values + i * 4), second = load<uint16_t>(values + i * 4 + 2);
+      for (int j = 0; j < 4; j++) sums[j * (stride / 4) + i] += weights[0] * ((first >> (4 * j)) & 15) + weights[1] * ((second >> (4 * j)) & 15);
+    }
+  }
+}

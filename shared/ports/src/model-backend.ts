@@ -25,6 +25,8 @@ export interface ModelBackendInfo {
   device: string;
   threads: number;
   quantization: 'none' | 'int8' | 'int4' | 'w4a8';
+  /** How keys and values are kept. */
+  kvCache: 'f32' | 'int8' | 'int4';
   /** Positions per KV block. */
   blockSize: number;
   blockCount: number;

@@ -10,6 +10,7 @@ type EngineSettings = Pick<
   | 'INKWELL_BACKEND'
   | 'INKWELL_THREADS'
   | 'INKWELL_QUANTIZATION'
+  | 'INKWELL_KV_CACHE'
   | 'INKWELL_WIDE_VECTORS'
   | 'INKWELL_SPECULATION'
   | 'INKWELL_NULL_PACE_MS'
@@ -22,6 +23,7 @@ export function engineConfigOf(settings: EngineSettings, modelDir: string, cache
     modelDir,
     threads: settings.INKWELL_THREADS,
     quantization: settings.INKWELL_QUANTIZATION,
+    kvCache: settings.INKWELL_KV_CACHE,
     cacheDirectory,
     wideVectors: settings.INKWELL_WIDE_VECTORS === 'auto',
     speculation: settings.INKWELL_SPECULATION,

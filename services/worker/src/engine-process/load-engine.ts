@@ -44,6 +44,7 @@ export async function loadEngine(config: EngineConfig, onPercent: (percent: numb
     },
     ...(config.threads > 0 && { threads: config.threads }),
     ...(config.quantization !== undefined && { quantization: config.quantization }),
+    ...(config.kvCache !== undefined && { kvCache: config.kvCache }),
     ...(config.cacheDirectory !== undefined && { cacheDirectory: config.cacheDirectory }),
     ...(config.wideVectors !== undefined && { wideVectors: config.wideVectors }),
     ...(config.blockCount !== undefined && { blockCount: config.blockCount }),

@@ -18,6 +18,8 @@ export interface EngineConfig {
   threads: number;
   /** How weights are kept; left out, the backend's choice. All workers that serve one model must agree, or a job that moves changes. */
   quantization?: 'auto' | 'none' | 'int8' | 'int4' | 'w4a8';
+  /** How keys and values are kept; left out, the backend's choice. To be agreed on, too. */
+  kvCache?: 'auto' | 'int8' | 'int4';
   /** Where quantised weights are kept for the next start; left out, nowhere. */
   cacheDirectory?: string;
   /** False keeps kernels at 128-bit vectors. */

@@ -118,19 +118,23 @@ describe('a text is the same with drafts and without', () => {
   it.each([
     { backend: 'wasm', quantization: 'none' },
     { backend: 'wasm', quantization: 'int8' },
+    { backend: 'wasm', quantization: 'int8', kvCache: 'int4' },
     { backend: 'tfjs', quantization: 'none' },
-  ] as const)('on $backend with $quantization weights, alone and among others', async (options) => {
-    const model = await loadModel(directory, { ...options, threads: 2 });
-    const plain = await run(model.backend, everyone, 'off');
-    const always = await run(model.backend, everyone, 'always');
-    expect(always.texts).toEqual(plain.texts);
-    expect(always.accepted).toBeGreaterThan(20);
-    expect(always.drafted - always.accepted).toBeGreaterThan(20);
-    expect((await run(model.backend, everyone, 'auto')).texts).toEqual(plain.texts);
-    for (const id of everyone) {
-      const alone = await run(model.backend, [id], 'always');
-      for (const [key, text] of alone.texts) expect(text).toEqual(plain.texts.get(key));
-    }
-    await model.backend.dispose();
-  });
+  ] as const)(
+    'on $backend with $quantization weights (KV cache: $kvCache), alone and among others',
+    async (options) => {
+      const model = await loadModel(directory, { ...options, threads: 2 });
+      const plain = await run(model.backend, everyone, 'off');
+      const always = await run(model.backend, everyone, 'always');
+      expect(always.texts).toEqual(plain.texts);
+      expect(always.accepted).toBeGreaterThan(20);
+      expect(always.drafted - always.accepted).toBeGreaterThan(20);
+      expect((await run(model.backend, everyone, 'auto')).texts).toEqual(plain.texts);
+      for (const id of everyone) {
+        const alone = await run(model.backend, [id], 'always');
+        for (const [key, text] of alone.texts) expect(text).toEqual(plain.texts.get(key));
+      }
+      await model.backend.dispose();
+    },
+  );
 });

@@ -44,6 +44,7 @@ export function createHashBackend(options: HashBackendOptions): HashBackend {
       device: 'test',
       threads: 1,
       quantization: 'none',
+      kvCache: 'f32',
       blockSize,
       blockCount,
       vocabSize,

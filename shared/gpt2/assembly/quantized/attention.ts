@@ -5,18 +5,17 @@
  * start. What is left in floats has one order, given by the positions alone: neither chunks nor block numbers change a bit.
  */
 import { exponentiate } from '../attention';
-import { getArgument } from '../job';
 import { multiplyAdd, splat } from '../vector-math';
 import { inverseScale, laneMask, largestLane, largestMagnitude, LIMIT, loadQuad, quantizeQuad } from './activations';
 import { foldColumns, tile1 } from './tiles';
 import { float, Layer, Plan, pointer, Step, word } from './plan';
 
 /** Positions summed as integers: 256 · 32767 · 127 < 2^31. */
-const SPAN: i32 = 256;
-const WEIGHT_LIMIT: f32 = 32767;
+export const SPAN: i32 = 256;
+export const WEIGHT_LIMIT: f32 = 32767;
 
 /** The query as integers, [headWidth rounded up to 16] i16, zero beyond the head's width; returns its scale. */
-function quantizeQuery(q: usize, width: i32, stride: i32, to: usize): f32 {
+export function quantizeQuery(q: usize, width: i32, stride: i32, to: usize): f32 {
   const largestValue = largestMagnitude(q, width);
   const inverse = splat(inverseScale(largestValue, LIMIT));
   for (let i = 0; i < stride; i += 4) {
@@ -46,7 +45,7 @@ function scoreKeys8(q: usize, keys: usize, keyScales: usize, count: i32, stride:
 }
 
 /** Largest of `count` scores. */
-function largestScore(scores: usize, count: i32): f32 {
+export function largestScore(scores: usize, count: i32): f32 {
   const least = splat(-f32.MAX_VALUE);
   let most = least;
   for (; count > 0; count -= 4) {
@@ -75,7 +74,7 @@ function scaleWeights(weights: usize, count: i32, scales: usize, table: usize, b
 }
 
 /** [count] floats to i16, in place: the integers take the front half of the room. */
-function quantizeWeights(weights: usize, count: i32, inverse: f32): void {
+export function quantizeWeights(weights: usize, count: i32, inverse: f32): void {
   const factor = splat(inverse);
   let to = weights;
   for (let i = 0; i < count; i += 4) {
@@ -156,13 +155,13 @@ function flushSums(sums: usize, out: usize, stride: i32, factor: f32): void {
   }
 }
 
-/** Per thread: query, integer sums, float sums, then the scores. */
+/** Per thread: query, integer sums, float sums, with 4 bits the rotated head, then the scores. */
 @inline
 export function attentionScratchBytes(stride: i32, tableWidth: i32, blockSize: i32): i32 {
-  return stride * 10 + tableWidth * blockSize * 4 + 64;
+  return stride * 14 + tableWidth * blockSize * 4 + 64;
 }
 
-function attendHead8(plan: usize, layer: usize, step: usize, row: i32, head: i32, scratch: usize): void {
+export function attendHead8(plan: usize, layer: usize, step: usize, row: i32, head: i32, scratch: usize): void {
   const heads = word(plan, Plan.HEADS);
   const headWidth = word(plan, Plan.HEAD_WIDTH);
   const stride = word(plan, Plan.HEAD_STRIDE);
@@ -204,19 +203,4 @@ function attendHead8(plan: usize, layer: usize, step: usize, row: i32, head: i32
     pointer(step, Step.ATTENDED) + (<usize>row * <usize>heads + <usize>head) * (<usize>headWidth << 2), floats,
     <usize>headWidth << 2,
   );
-}
-
-/** As runAttention: by rows of one head where a step holds many rows of a sequence, by heads of one row otherwise. */
-export function runAttention8(
-  control: usize, plan: usize, layer: usize, step: usize, scratch: usize, chunk: i32,
-): void {
-  const rows = word(step, Step.ROWS);
-  const heads = word(plan, Plan.HEADS);
-  const rowsFirst = word(step, Step.ROWS_FIRST) != 0;
-  const perChunk = getArgument(control, 7);
-  const end = min((chunk + 1) * perChunk, getArgument(control, 6));
-  for (let item = chunk * perChunk; item < end; item++) {
-    if (rowsFirst) attendHead8(plan, layer, step, item % rows, item / rows, scratch);
-    else attendHead8(plan, layer, step, item / heads, item % heads, scratch);
-  }
 }

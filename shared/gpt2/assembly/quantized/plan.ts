@@ -24,7 +24,7 @@ export namespace Plan {
   export const WIDTH = 1;
   export const HEADS = 2;
   export const HEAD_WIDTH = 3;
-  /** Bytes a head's keys take per position: the head width rounded up to 16. */
+  /** Channels a head's keys have per position: the head width rounded up to 16. */
   export const HEAD_STRIDE = 4;
   export const ACTIVATION = 5;
   export const EPSILON = 6;
@@ -38,6 +38,8 @@ export namespace Plan {
   export const LAYER = 13;
   export const LAYER_BYTES: usize = 64;
   export const THREADS = 14;
+  /** Bits of a key's or a value's integer: 8 or 4. */
+  export const KV_BITS = 15;
 }
 
 export namespace Layer {

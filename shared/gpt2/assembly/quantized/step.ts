@@ -4,10 +4,11 @@
  */
 import { dispatch } from '../dispatch';
 import { getArgument, setArgument } from '../job';
-import { runAttention8 } from './attention';
+import { runStoreKv4 } from './kv4';
 import { panelWork, prepareLinear8 } from './linear';
 import { Layer, Matrix, Plan, pointer, Step, word } from './plan';
 import { prepareRows, rowsEnd, rowsStart, runEmbed8, runNormalize8, runQuantize8, runStoreKv8 } from './rows';
+import { runQuantizedAttention } from './run-attention';
 
 export const LINEAR_8: i32 = 6;
 const EMBED_8: i32 = 7;
@@ -15,6 +16,7 @@ const NORMALIZE_8: i32 = 8;
 const QUANTIZE_8: i32 = 9;
 const STORE_KV_8: i32 = 10;
 const ATTENTION_8: i32 = 11;
+const STORE_KV_4: i32 = 12;
 
 /** Below this much work, in multiply-adds or the like, a chunk is not worth handing to another thread. */
 const WORK_PER_CHUNK: i32 = 1 << 16;
@@ -48,8 +50,10 @@ export function runPhase8(control: usize, kernel: i32, chunk: i32, thread: i32):
         plan, step, pointer(a, Layer.KEYS), pointer(a, Layer.VALUES), pointer(a, Layer.KEY_SCALES), pointer(a, Layer.VALUE_SCALES),
         from, to,
       );
+    case STORE_KV_4:
+      return runStoreKv4(plan, step, a, from, to, scratch);
     case ATTENTION_8:
-      return runAttention8(control, plan, a, step, scratch, chunk);
+      return runQuantizedAttention(control, plan, a, step, scratch, chunk);
   }
 }
 
@@ -87,13 +91,21 @@ function linear(
   );
 }
 
+function storeKv(control: usize, plan: usize, step: usize, layer: usize, rows: i32): void {
+  if (word(plan, Plan.KV_BITS) == 4) {
+    rowsPhase(control, plan, step, STORE_KV_4, layer, 0, 0, word(plan, Plan.HEADS), rows * word(plan, Plan.HEAD_STRIDE) * 64);
+  } else {
+    rowsPhase(control, plan, step, STORE_KV_8, layer, 0, 0, rows, word(plan, Plan.WIDTH) * 32);
+  }
+}
+
 function selfAttention(control: usize, plan: usize, step: usize, layer: usize, rows: i32): void {
   const x = pointer(step, Step.X);
   const width = word(plan, Plan.WIDTH);
   const attended = pointer(step, Step.ATTENDED);
   normalize(control, plan, step, pointer(layer, Layer.LN_1_GAIN), pointer(layer, Layer.LN_1_BIAS), 0, rows);
   linear(control, plan, step, pointer(layer, Layer.C_ATTN), 0, pointer(step, Step.QKV), 0, rows); // -> [rows, 3 * width]
-  rowsPhase(control, plan, step, STORE_KV_8, layer, 0, 0, rows, width * 32);
+  storeKv(control, plan, step, layer, rows);
   const workPerHead = word(step, Step.MEAN_LENGTH) * word(plan, Plan.HEAD_STRIDE) * 4;
   rowsPhase(control, plan, step, ATTENTION_8, layer, 0, 0, rows * word(plan, Plan.HEADS), workPerHead); // -> [rows, width]
   quantize(control, plan, step, attended, width, rows);

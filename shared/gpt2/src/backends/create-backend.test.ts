@@ -19,7 +19,27 @@ it('auto computes in JavaScript where WebAssembly does not start, says why, and 
   await backend.dispose();
 });
 
-it('a backend that cannot keep weights as asked says so', async () => {
-  const loading = loadModel(testData('parity/plain-f32'), { backend: 'tfjs', quantization: 'int8' });
-  await expect(loading).rejects.toThrow("quantization int8: TensorFlow.js's own operations compute with floats");
+it.each([
+  [
+    { backend: 'tfjs', quantization: 'int8' },
+    "quantization int8: TensorFlow.js's own operations compute with floats, use none or auto",
+  ],
+  [
+    { backend: 'tfjs', kvCache: 'int4' },
+    "kvCache int4: TensorFlow.js's own operations keep keys and values as floats, use auto",
+  ],
+  [
+    { backend: 'wasm', quantization: 'none', kvCache: 'int4' },
+    'kvCache int4: weights that are floats have keys and values that are, use auto',
+  ],
+  [
+    { backend: 'auto', quantization: 'none', kvCache: 'int8' },
+    'kvCache int8: weights that are floats have keys and values that are, use auto',
+  ],
+  [
+    { backend: 'webgpu', quantization: 'int8', kvCache: 'int4' },
+    'kvCache int4: the webgpu backend keeps keys and values as floats, use auto',
+  ],
+] as const)('what a backend cannot keep as asked, it says: %o', async (options, message) => {
+  await expect(loadModel(testData('parity/plain-f32'), options)).rejects.toThrow(message);
 });

@@ -32,11 +32,13 @@ export interface BackendOptions extends Options {
 }
 
 /** What `auto` tries, best first. */
-function candidates({ quantization }: TfjsWasmOptions): readonly BackendName[] {
+function candidates({ quantization, kvCache = 'auto' }: TfjsWasmOptions): readonly BackendName[] {
   if (quantization === 'w4a8') return ['native'];
-  return isAddonBuilt() && quantization !== 'none' && quantization !== 'int4'
-    ? ['native', 'wasm', 'tfjs']
-    : ['wasm', 'tfjs'];
+  return [
+    ...(isAddonBuilt() && quantization !== 'none' && quantization !== 'int4' ? ['native' as const] : []),
+    'wasm',
+    ...(kvCache === 'auto' ? ['tfjs' as const] : []),
+  ];
 }
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -41,6 +41,18 @@ function expectSameBits(actual: readonly Float32Array[], expected: readonly Floa
 describe.each([
   { kind: 'wasm f32', options: { quantization: 'none' }, blockSizes: [1, 3, 16, 300], threadCounts: [1, 3, 4] },
   { kind: 'wasm int8', options: { quantization: 'int8' }, blockSizes: [8, 16, 24, 304], threadCounts: [1, 3, 4] },
+  {
+    kind: 'wasm int8, KV int4',
+    options: { quantization: 'int8', kvCache: 'int4' },
+    blockSizes: [8, 16, 24, 304],
+    threadCounts: [1, 3, 4],
+  },
+  {
+    kind: 'native int8, KV int4',
+    options: { backend: 'native', quantization: 'int8', kvCache: 'int4' },
+    blockSizes: [8, 24, 304],
+    threadCounts: [1, 4],
+  },
   { kind: 'wasm int4', options: { quantization: 'int4' }, blockSizes: [8, 16, 24, 304], threadCounts: [1, 3, 4] },
   {
     kind: 'native int8',

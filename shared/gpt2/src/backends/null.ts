@@ -37,6 +37,7 @@ export function createNullBackend(options: NullBackendOptions): ModelBackend {
     device: 'none',
     threads: 0,
     quantization: 'none',
+    kvCache: 'f32',
     blockSize,
     blockCount: options.blockCount ?? 64 * Math.ceil(contextLength / blockSize),
     vocabSize,

@@ -42,26 +42,35 @@ it('scores every token after the first once, with at least half a window before 
 });
 
 it(
-  'int8 costs at most 0.5 % of the perplexity of held-out text, int4 at most 1 %, w4a8 at most 1.5 %',
+  'int8 costs at most 0.5 % of the perplexity of held-out text, int4 and a KV cache of int4 at most 1 %, w4a8 at most 1.5 %',
   async () => {
     const perplexities: Record<string, number> = {};
     const addonPath = await nativeAddonPath();
-    for (const quantization of ['none', 'int8', 'int4', 'w4a8'] as const) {
+    for (const [name, quantization, kvCache] of [
+      ['none', 'none', 'auto'],
+      ['int8', 'int8', 'auto'],
+      ['kv4', 'int8', 'int4'],
+      ['int4', 'int4', 'auto'],
+      ['w4a8', 'w4a8', 'auto'],
+    ] as const) {
       const { backend, tokenizer } = await loadModel(DIRECTORY, {
         quantization,
+        kvCache,
         threads: 2,
         ...(quantization === 'w4a8' && { backend: 'native', addonPath }),
       });
       const documents = (await heldOutDocuments(tokenizer)).map((ids) => ids.slice(0, TOKENS));
       expect(documents.length).toBe(DOCUMENTS);
-      perplexities[quantization] = perplexityOf(await lossOf(backend, documents));
+      perplexities[name] = perplexityOf(await lossOf(backend, documents));
       await backend.dispose();
     }
-    const { none, int8, int4, w4a8 } = perplexities as Record<'none' | 'int8' | 'int4' | 'w4a8', number>;
+    const { none, int8, kv4, int4, w4a8 } = perplexities as Record<'none' | 'int8' | 'kv4' | 'int4' | 'w4a8', number>;
     expect(none).toBeGreaterThan(20);
     expect(none).toBeLessThan(120);
     expect(int8).not.toBe(none);
     expect(Math.abs(int8 / none - 1), `f32 ${none}, int8 ${int8}`).toBeLessThan(0.005);
+    expect(kv4).not.toBe(int8);
+    expect(Math.abs(kv4 / none - 1), `f32 ${none}, KV cache of int4 ${kv4}`).toBeLessThan(0.01);
     expect(int4).not.toBe(int8);
     expect(Math.abs(int4 / none - 1), `f32 ${none}, int4 ${int4}`).toBeLessThan(0.01);
     expect(w4a8).not.toBe(int4);

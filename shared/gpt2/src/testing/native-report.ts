@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { loadAddon } from '../backends/native/addon.ts';
 import { isTrusted } from '../backends/native/self-test.ts';
 import { chunkedLogits } from './chunked-logits.ts';
+import { NATIVE_KINDS } from './native-kinds.ts';
 import { testData } from './paths.ts';
 
 export interface NativeReport {
@@ -13,7 +14,7 @@ export interface NativeReport {
   /** As the add-on names them, the fastest first. */
   instructions: string[];
   trusted: string[];
-  /** SHA-256 of the logits by `<model> <quantization> <instructions>`. */
+  /** SHA-256 of the logits by `<model> <quantization> <KV cache> <instructions>`. */
   logits: Record<string, string>;
 }
 
@@ -22,11 +23,11 @@ const addon = await loadAddon(addonPath);
 const instructions = addon.instructions();
 const logits: Record<string, string> = {};
 for (const model of models) {
-  for (const quantization of ['int8', 'w4a8'] as const) {
+  for (const { quantization, kvCache } of NATIVE_KINDS) {
     for (const name of instructions) {
-      const options = { backend: 'native', quantization, addonPath, instructions: name } as const;
+      const options = { backend: 'native', quantization, kvCache, addonPath, instructions: name } as const;
       const bytes = await chunkedLogits(testData(`parity/${model}`), options);
-      logits[`${model} ${quantization} ${name}`] = createHash('sha256').update(bytes).digest('hex');
+      logits[`${model} ${quantization} ${kvCache} ${name}`] = createHash('sha256').update(bytes).digest('hex');
     }
   }
 }

@@ -8,6 +8,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { ensureArmMachine, runOnArm } from '../../testing/arm-machine.ts';
 import { chunkedLogits } from '../../testing/chunked-logits.ts';
 import { BUILD_TIMEOUT_MS, nativeAddonPath } from '../../testing/native-addon.ts';
+import { NATIVE_KINDS } from '../../testing/native-kinds.ts';
 import type { NativeReport } from '../../testing/native-report.ts';
 import { PARITY_MODELS } from '../../testing/parity-fixture.ts';
 import { testData } from '../../testing/paths.ts';
@@ -17,7 +18,7 @@ const SCRIPT = fileURLToPath(new URL('../../testing/native-report.ts', import.me
 const RUN_TIMEOUT_MS = 240_000;
 
 let armAddon: string;
-/** SHA-256 of the logits by `<model> <quantization>`. */
+/** SHA-256 of the logits by `<model> <quantization> <KV cache>`. */
 const expected = new Map<string, string>();
 
 beforeAll(async () => {
@@ -25,17 +26,15 @@ beforeAll(async () => {
   armAddon = forArm;
   await ensureArmMachine();
   for (const model of PARITY_MODELS) {
-    const bytes = {
-      int8: await chunkedLogits(testData(`parity/${model}`), { backend: 'wasm', quantization: 'int8' }),
-      w4a8: await chunkedLogits(testData(`parity/${model}`), {
-        backend: 'native',
-        quantization: 'w4a8',
-        addonPath,
-        instructions: 'portable',
-      }),
-    };
-    for (const [kind, logits] of Object.entries(bytes))
-      expected.set(`${model} ${kind}`, createHash('sha256').update(logits).digest('hex'));
+    for (const kind of NATIVE_KINDS) {
+      const here =
+        kind.quantization === 'w4a8'
+          ? ({ backend: 'native', addonPath, instructions: 'portable' } as const)
+          : ({ backend: 'wasm' } as const);
+      const logits = await chunkedLogits(testData(`parity/${model}`), { ...here, ...kind });
+      const name = `${model} ${kind.quantization} ${kind.kvCache}`;
+      expected.set(name, createHash('sha256').update(logits).digest('hex'));
+    }
   }
 }, 2 * BUILD_TIMEOUT_MS);
 
@@ -50,8 +49,8 @@ it.each([
     if (process.arch !== 'arm64') expect(report.instructions).toEqual(kernels);
     expect(report.trusted).toEqual(report.instructions);
     const wanted = models.flatMap((model) =>
-      ['int8', 'w4a8'].flatMap((kind) =>
-        report.instructions.map((name) => [`${model} ${kind} ${name}`, expected.get(`${model} ${kind}`)]),
+      NATIVE_KINDS.map(({ quantization, kvCache }) => `${model} ${quantization} ${kvCache}`).flatMap((kind) =>
+        report.instructions.map((name) => [`${kind} ${name}`, expected.get(kind)]),
       ),
     );
     expect(report.logits).toEqual(Object.fromEntries(wanted));

@@ -7,13 +7,14 @@ import type { Gpt2Config } from '../../config.ts';
 import { ModelError } from '../../errors.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
 import { checkStep } from '../check-step.ts';
+import { kvCacheOf } from '../kv-cache-kind.ts';
 import { LogitsRoom } from '../logits-room.ts';
 import { defaultBlockCount, defaultThreads, refuseUnlessCount } from '../sizes.ts';
 import { flatTables, slotsOf } from '../step-inputs.ts';
 import type { TfjsWasmOptions } from '../tfjs-wasm/backend.ts';
 import { imageLayout } from '../tfjs-wasm/quantized/image.ts';
 import { loadImage } from '../tfjs-wasm/quantized/load-image.ts';
-import { quantizationObstacle, quantizedBlockBytes } from '../tfjs-wasm/quantized/sizes.ts';
+import { kvBitsOf, quantizationObstacle, quantizedBlockBytes } from '../tfjs-wasm/quantized/sizes.ts';
 import { type Addon, loadAddon, type Session } from './addon.ts';
 import { describeModel } from './description.ts';
 import { trustedInstructions } from './self-test.ts';
@@ -72,14 +73,17 @@ export async function createNativeBackend(
   if (quantization === 'none' || quantization === 'int4')
     throw new ModelError(`quantization ${quantization}: the native backend has int8 and w4a8`);
   const kind = quantization === 'auto' ? 'int8' : quantization;
+  const kvCache = kvCacheOf(options.kvCache, kind);
+  const kvBits = kvBitsOf(kvCache);
   const obstacle = quantizationObstacle(config, blockSize);
   if (obstacle !== undefined) throw new (quantization === 'auto' ? Error : ModelError)(`${kind}: ${obstacle}`);
-  const blockCount = options.blockCount ?? defaultBlockCount(config, blockSize, quantizedBlockBytes(config, blockSize));
+  const blockCount =
+    options.blockCount ?? defaultBlockCount(config, blockSize, quantizedBlockBytes(config, blockSize, kvBits));
   refuseUnlessCount({ blockCount });
   const addon = await loadAddon(options.addonPath);
   const instructions = options.instructions ?? trustedInstructions(addon);
   const layout = imageLayout(config, kind);
-  const session = addon.create(describeModel({ config, layout, blockSize, blockCount, threads }), instructions);
+  const session = addon.create(describeModel({ config, layout, blockSize, blockCount, threads, kvBits }), instructions);
   try {
     const { cacheDirectory } = options;
     const image = new Uint8Array(addon.image(session));
@@ -93,6 +97,7 @@ export async function createNativeBackend(
     device: `cpu (${instructions})`,
     threads: addon.threads(session),
     quantization: kind,
+    kvCache,
     blockSize,
     blockCount,
     vocabSize: config.vocab_size,

@@ -3,6 +3,7 @@ import type { Gpt2Config } from '../../config.ts';
 import { ACTIVATION_CODES } from '../tfjs-wasm/kernels.ts';
 import type { ImageLayout, LayerLayout, MatrixLayout } from '../tfjs-wasm/quantized/image.ts';
 import { scoreScale } from '../tfjs-wasm/quantized/plan.ts';
+import type { KvBits } from '../tfjs-wasm/quantized/sizes.ts';
 
 export interface DescriptionInput {
   readonly config: Gpt2Config;
@@ -10,6 +11,8 @@ export interface DescriptionInput {
   readonly blockSize: number;
   readonly blockCount: number;
   readonly threads: number;
+  /** Bits of a key's or a value's integer. */
+  readonly kvBits: KvBits;
 }
 
 function matrix({ depth, paddedDepth, columns, weight, scales, bias, groupScales }: MatrixLayout): number[] {
@@ -24,11 +27,12 @@ function layerNumbers({ ln_1, c_attn, c_proj, ln_2, c_fc, mlp_c_proj }: LayerLay
   ];
 }
 
-export function describeModel({ config, layout, blockSize, blockCount, threads }: DescriptionInput): Float64Array {
+export function describeModel(input: DescriptionInput): Float64Array {
+  const { config, layout, blockSize, blockCount, threads, kvBits } = input;
   const { n_layer, n_embd, n_head, n_inner, activation, layer_norm_epsilon } = config;
   return Float64Array.from([
     ...[layout.bytes, blockCount, threads],
-    ...[n_layer, n_embd, n_head, n_inner, ACTIVATION_CODES[activation], layer_norm_epsilon, blockSize],
+    ...[n_layer, n_embd, n_head, n_inner, ACTIVATION_CODES[activation], layer_norm_epsilon, blockSize, kvBits],
     ...[...matrix(layout.wte), layout.wpe.offset, layout.ln_f.weight.offset, layout.ln_f.bias.offset],
     ...matrix(layout.lm_head),
     ...layout.h.flatMap((layer, index) => layerNumbers(layer, scoreScale(config, index))),

@@ -31,14 +31,23 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 describe('int8', () => {
-  it.each(PARITY_MODELS)('%s: every instruction set gives the bits of WebAssembly', async (name) => {
-    const model = testData(`parity/${name}`);
-    const expected = await chunkedLogits(model, { backend: 'wasm', quantization: 'int8' });
-    for (const instructions of addon.instructions()) {
-      const actual = await chunkedLogits(model, { backend: 'native', quantization: 'int8', addonPath, instructions });
-      expect(actual.equals(expected), instructions).toBe(true);
-    }
-  });
+  it.each(PARITY_MODELS)(
+    '%s: every instruction set gives the bits of WebAssembly, with either KV cache',
+    async (name) => {
+      const model = testData(`parity/${name}`);
+      const seen: Buffer[] = [];
+      for (const kvCache of ['int8', 'int4'] as const) {
+        const options = { quantization: 'int8', kvCache } as const;
+        const expected = await chunkedLogits(model, { backend: 'wasm', ...options });
+        for (const instructions of addon.instructions()) {
+          const actual = await chunkedLogits(model, { backend: 'native', ...options, addonPath, instructions });
+          expect(actual.equals(expected), `${kvCache} ${instructions}`).toBe(true);
+        }
+        seen.push(expected);
+      }
+      expect(seen[0]!.equals(seen[1]!)).toBe(false);
+    },
+  );
 
   it('an image that WebAssembly kept on disk serves, and the other way round', async () => {
     const [model, cacheDirectory] = [join(directory, 'model'), join(directory, 'cache')];
@@ -60,11 +69,13 @@ describe('int8', () => {
 
 describe('w4a8', () => {
   it.each(PARITY_MODELS)('%s: every instruction set gives the bits of the portable kernels', async (name) => {
-    const options = { backend: 'native', quantization: 'w4a8', addonPath } as const;
-    const expected = await chunkedLogits(testData(`parity/${name}`), { ...options, instructions: 'portable' });
-    for (const instructions of addon.instructions()) {
-      const actual = await chunkedLogits(testData(`parity/${name}`), { ...options, instructions });
-      expect(actual.equals(expected), instructions).toBe(true);
+    for (const kvCache of ['int8', 'int4'] as const) {
+      const options = { backend: 'native', quantization: 'w4a8', kvCache, addonPath } as const;
+      const expected = await chunkedLogits(testData(`parity/${name}`), { ...options, instructions: 'portable' });
+      for (const instructions of addon.instructions()) {
+        const actual = await chunkedLogits(testData(`parity/${name}`), { ...options, instructions });
+        expect(actual.equals(expected), `${kvCache} ${instructions}`).toBe(true);
+      }
     }
   });
 });

@@ -4,6 +4,7 @@
  */
 import { type Gpt2Config, parseConfig } from '../../config.ts';
 import { imageLayout, type QuantizedKind } from '../tfjs-wasm/quantized/image.ts';
+import type { KvBits } from '../tfjs-wasm/quantized/sizes.ts';
 import type { Addon } from './addon.ts';
 import { describeModel } from './description.ts';
 
@@ -32,11 +33,11 @@ function fillImage(image: ArrayBuffer, config: Gpt2Config, kind: NativeKind): vo
 }
 
 /** Logits of two sequences, one decoding, the other fed a prompt, in steps of 1, 2, 3 and 24 rows. */
-function logitsOf(addon: Addon, instructions: string, kind: NativeKind): Buffer {
+function logitsOf(addon: Addon, instructions: string, kind: NativeKind, kvBits: KvBits): Buffer {
   const config = parseConfig({ n_layer: 2, n_head: 2, n_embd: 144, n_inner: 200, n_positions: 32, vocab_size: 301 });
   const layout = imageLayout(config, kind);
   const session = addon.create(
-    describeModel({ config, layout, blockSize: BLOCK_SIZE, blockCount: 4, threads: 1 }),
+    describeModel({ config, layout, blockSize: BLOCK_SIZE, blockCount: 4, threads: 1, kvBits }),
     instructions,
   );
   try {
@@ -73,9 +74,14 @@ function logitsOf(addon: Addon, instructions: string, kind: NativeKind): Buffer 
 
 /** Whether an instruction set computes the bytes of the portable kernels, and something at all. */
 export function isTrusted(addon: Addon, instructions: string): boolean {
-  return (['int8', 'w4a8'] as const).every((kind) => {
-    const expected = logitsOf(addon, 'portable', kind);
-    return expected.some((byte) => byte !== 0) && logitsOf(addon, instructions, kind).equals(expected);
+  const ways = [
+    ['int8', 8],
+    ['w4a8', 8],
+    ['int8', 4],
+  ] as const;
+  return ways.every(([kind, kvBits]) => {
+    const expected = logitsOf(addon, 'portable', kind, kvBits);
+    return expected.some((byte) => byte !== 0) && logitsOf(addon, instructions, kind, kvBits).equals(expected);
   });
 }
 

@@ -10,12 +10,12 @@ import { ModelError } from '../../errors.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
 import { checkStep } from '../check-step.ts';
 import type { LoadProgress } from '../checkpoint-reader.ts';
+import { kvCacheOf } from '../kv-cache-kind.ts';
 import { defaultBlockCount, defaultThreads, refuseUnlessCount } from '../sizes.ts';
 import { createFloatRunner, floatBlockBytes, floatWeightBytes } from './float-runner.ts';
 import type { ModelRunner, RunnerInput } from './model-runner.ts';
-import type { QuantizedKind } from './quantized/image.ts';
 import { createQuantizedRunner } from './quantized/runner.ts';
-import { quantizationObstacle, quantizedBlockBytes, quantizedWeightBytes } from './quantized/sizes.ts';
+import { kvBitsOf, quantizationObstacle, quantizedBlockBytes, quantizedWeightBytes } from './quantized/sizes.ts';
 import { tfjsRuntime } from './tfjs-runtime.ts';
 import { createThreadPool, type ThreadPool } from './thread-pool.ts';
 
@@ -25,6 +25,8 @@ export interface TfjsWasmOptions {
    * model allows it.
    */
   readonly quantization?: 'auto' | 'none' | 'int8' | 'int4' | 'w4a8';
+  /** Keys and values as integers of 8 bits, which `auto`, the default, means, or of 4; weights kept as floats have floats, too, and take `auto` alone. */
+  readonly kvCache?: 'auto' | 'int8' | 'int4';
   /** Threads including the main one; as many as there are cores, at most 4, by default. */
   readonly threads?: number;
   /** False keeps vectors at 128 bits where the engine could join them to 256 (see compile-kernels.ts). Per process. */
@@ -40,21 +42,26 @@ export interface TfjsWasmOptions {
   readonly onCacheFailure?: (error: Error) => void;
 }
 
-function quantized(kind: QuantizedKind) {
+type Kind = 'none' | 'int8' | 'int4';
+
+/** What a kind of weights and a cache cost, and who computes with them. */
+function waysOf(kind: Kind, wish: TfjsWasmOptions['kvCache']) {
+  if (kind === 'none')
+    return {
+      kvCache: kvCacheOf(wish, kind),
+      weightBytes: floatWeightBytes,
+      blockBytes: floatBlockBytes,
+      createRunner: createFloatRunner,
+    };
+  const kvCache = kvCacheOf(wish, kind);
+  const bits = kvBitsOf(kvCache);
   return {
+    kvCache,
     weightBytes: (config: Gpt2Config) => quantizedWeightBytes(config, kind),
-    blockBytes: quantizedBlockBytes,
-    createRunner: (input: RunnerInput) => createQuantizedRunner(input, kind),
+    blockBytes: (config: Gpt2Config, blockSize: number) => quantizedBlockBytes(config, blockSize, bits),
+    createRunner: (input: RunnerInput) => createQuantizedRunner(input, kind, bits),
   };
 }
-
-/** What a kind of weights costs, and who computes with them. */
-const KINDS = {
-  none: { weightBytes: floatWeightBytes, blockBytes: floatBlockBytes, createRunner: createFloatRunner },
-  int8: quantized('int8'),
-  int4: quantized('int4'),
-} as const;
-type Kind = keyof typeof KINDS;
 
 const HEAP_BYTES = 2 ** 32;
 /** For one step's tensors, and for gaps between allocations. */
@@ -119,7 +126,7 @@ export async function createTfjsWasmBackend(
   const { cacheDirectory } = options;
   refuseUnlessCount({ threads, blockSize });
   const kind = kindOf(options.quantization, config, blockSize);
-  const { weightBytes, blockBytes, createRunner } = KINDS[kind];
+  const { kvCache, weightBytes, blockBytes, createRunner } = waysOf(kind, options.kvCache);
   const bytesPerBlock = blockBytes(config, blockSize);
   const blockCount = options.blockCount ?? defaultBlockCount(config, blockSize, bytesPerBlock);
   refuseUnlessCount({ blockCount });
@@ -140,6 +147,7 @@ export async function createTfjsWasmBackend(
     device: `cpu (WebAssembly SIMD, ${runtime.vectorBits} bits${shortfall})`,
     threads: pool.threads,
     quantization: kind,
+    kvCache,
     blockSize,
     blockCount,
     vocabSize: config.vocab_size,

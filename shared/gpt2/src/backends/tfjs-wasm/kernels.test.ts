@@ -65,6 +65,8 @@ describe('joined vectors', () => {
   it.each([
     ['the limit of activations', scalar(2047), scalar(2046)],
     ['the limit of keys and values', scalar(127), scalar(126)],
+    ['the limit of 4-bit keys and values', scalar(15), scalar(14)],
+    ['the middle of 4-bit keys and values', vector(7.5), vector(8)],
     ['the limit of attention weights', scalar(32767), scalar(32766)],
     ["GELU's cubic term", vector(0.0713548162726), vector(0.0713549)],
   ])('would be refused by the self-test if %s differed', (_, value, other) => {

@@ -1,12 +1,13 @@
 /**
  * Compares two compilations of the kernels byte by byte: a quantised step and the f32 kernels on a small made-up model, each
- * in a memory of its own. Every inner loop runs, with full tiles and with rests.
+ * in a memory of its own, with keys and values of either bits. Every inner loop runs, with full tiles and with rests.
  */
 import type { StepBatch } from '@inkwell/ports';
 import { type Gpt2Config, parseConfig } from '../../config.ts';
 import { instantiateKernels, type Kernels } from './kernels.ts';
 import { groupedDepth, type ImageLayout, imageLayout, type QuantizedKind } from './quantized/image.ts';
 import { headStride, planWords, writePlan } from './quantized/plan.ts';
+import type { KvBits } from './quantized/sizes.ts';
 import { placeStep } from './quantized/step-record.ts';
 
 const PAGE_BYTES = 65536;
@@ -52,6 +53,7 @@ function quantizedLogits(
   memory: WebAssembly.Memory,
   config: Gpt2Config,
   kind: QuantizedKind,
+  kvBits: KvBits,
 ): Uint8Array[] {
   const layout = imageLayout(config, kind);
   shrinkScales(memory, layout);
@@ -63,7 +65,7 @@ function quantizedLogits(
   cache.valueScales = cache.keyScales + places * 4;
   const planAt = cache.valueScales + places * 4;
   const words = planWords(config);
-  const input = { config, layout, image: START, caches: [cache], blockSize: BLOCK_SIZE, threads: 1 };
+  const input = { config, layout, image: START, caches: [cache], blockSize: BLOCK_SIZE, threads: 1, kvBits };
   writePlan(new DataView(memory.buffer, planAt, words * 4), planAt, input);
   const stepAt = Math.ceil((planAt + words * 4) / 64) * 64;
   const deepest = groupedDepth(layout);
@@ -105,9 +107,15 @@ function results(module: WebAssembly.Module): Uint8Array[] {
   const config = parseConfig({ n_layer: 1, n_head: 2, n_embd: 144, n_inner: 200, n_positions: 32, vocab_size: 301 });
   const memory = new WebAssembly.Memory({ initial: 32, maximum: 65536, shared: true });
   const kernels = instantiateKernels(module, memory);
-  const quantized = (['int8', 'int4'] as const).flatMap((kind) => {
+  const quantized = (
+    [
+      ['int8', 8],
+      ['int4', 8],
+      ['int8', 4],
+    ] as const
+  ).flatMap(([kind, kvBits]) => {
     fill(memory);
-    return quantizedLogits(kernels, memory, config, kind);
+    return quantizedLogits(kernels, memory, config, kind, kvBits);
   });
   fill(memory);
   return [...quantized, ...floatResults(kernels, memory)];

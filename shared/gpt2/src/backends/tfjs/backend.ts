@@ -10,6 +10,7 @@ import { ModelError } from '../../errors.ts';
 import type { SafetensorsFile } from '../../safetensors/reader.ts';
 import { checkStep } from '../check-step.ts';
 import { CheckpointReader } from '../checkpoint-reader.ts';
+import { refuseKvCache } from '../kv-cache-kind.ts';
 import type { TfjsWasmOptions } from '../tfjs-wasm/backend.ts';
 import { BlockCache } from './block-cache.ts';
 import { hiddenStates, type Past, type PlainWeights } from './plain-model.ts';
@@ -128,6 +129,7 @@ export async function createPlainBackend(
       `quantization ${quantization}: TensorFlow.js's own operations compute with floats, use none or auto`,
     );
   }
+  refuseKvCache(options.kvCache, "TensorFlow.js's own operations keep keys and values as floats");
   const platform = await startPlatform();
   const loaded = await loadPlainWeights(config, new CheckpointReader(file, config, onProgress), platform);
   const sizes = await trustedSizes(loaded.weights, platform);
@@ -138,6 +140,7 @@ export async function createPlainBackend(
     device: `${platform.device}, ${sizes[0]} rows together`,
     threads: platform.threads,
     quantization: 'none',
+    kvCache: 'f32',
     blockSize,
     blockCount,
     vocabSize: config.vocab_size,

@@ -10,6 +10,7 @@ import type { SafetensorsFile } from '../../safetensors/reader.ts';
 import { uniform } from '../../sampling/philox.ts';
 import { checkStep } from '../check-step.ts';
 import { CheckpointReader } from '../checkpoint-reader.ts';
+import { refuseKvCache } from '../kv-cache-kind.ts';
 import { defaultBlockCount, refuseUnlessCount } from '../sizes.ts';
 import type { TfjsWasmOptions } from '../tfjs-wasm/backend.ts';
 import { GpuMemory } from './gpu-memory.ts';
@@ -122,6 +123,7 @@ async function load(input: Input, runtime: WebgpuRuntime, memory: GpuMemory): Pr
     device: `${runtime.platform.device}, ${most} rows together`,
     threads: 1,
     quantization: kind === 'f32' ? 'none' : kind,
+    kvCache: 'f32',
     blockSize,
     blockCount,
     vocabSize: config.vocab_size,
@@ -140,6 +142,7 @@ export async function createWebgpuBackend(
 ): Promise<ModelBackend> {
   const { blockSize = 16, onProgress = () => {}, webgpuPath } = options;
   const kind = kindOf(options.quantization);
+  refuseKvCache(options.kvCache, 'the webgpu backend keeps keys and values as floats');
   refuseUnlessCount({ blockSize });
   const blockCount = options.blockCount ?? defaultBlockCount(config, blockSize, gpuBlockBytes(config, blockSize));
   refuseUnlessCount({ blockCount });

@@ -27,9 +27,11 @@ export interface PlanInput {
   readonly caches: readonly CacheAddresses[];
   readonly blockSize: number;
   readonly threads: number;
+  /** Bits of a key's or a value's integer. */
+  readonly kvBits: 8 | 4;
 }
 
-/** Bytes a head's keys take per position. */
+/** Channels a head's keys have per position, the last of them zeros. */
 export function headStride(config: Gpt2Config): number {
   return Math.ceil(config.n_embd / config.n_head / 16) * 16;
 }
@@ -103,7 +105,7 @@ export function scoreScale({ n_embd, n_head, ...config }: Gpt2Config, layer: num
 
 /** @param words planWords(config) words of the heap, at `address` */
 export function writePlan(words: DataView, address: number, input: PlanInput): void {
-  const { config, layout, caches, blockSize, threads } = input;
+  const { config, layout, caches, blockSize, threads, kvBits } = input;
   const writer = new PlanWriter(words, address, input);
   const wte = writer.matrix(layout.wte);
   writer.record(0, [
@@ -122,6 +124,7 @@ export function writePlan(words: DataView, address: number, input: PlanInput): v
     layout.lm_head === layout.wte ? wte : writer.matrix(layout.lm_head),
     address + PLAN_WORDS * 4,
     threads,
+    kvBits,
   ]);
   writer.float(0, 6, config.layer_norm_epsilon);
   for (const [index, layer] of layout.h.entries()) {

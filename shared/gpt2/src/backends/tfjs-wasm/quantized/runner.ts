@@ -1,10 +1,9 @@
 /**
- * Runs a quantised model: weights in one image, keys and values as 8-bit integers, a whole step in one kernel. Everything lives
+ * Runs a quantised model: weights in one image, keys and values as integers of 8 or 4 bits, a whole step in one kernel. Everything lives
  * in tensors of TensorFlow.js's heap, so its accounting and dispose hold for it.
  */
 import type { StepBatch } from '@inkwell/ports';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Gpt2Config } from '../../../config.ts';
 import { ModelError } from '../../../errors.ts';
 import { LogitsRoom } from '../../logits-room.ts';
 import { type Heap, heapOf } from '../heap.ts';
@@ -14,19 +13,20 @@ import { KERNEL_NAMES } from '../register-kernels.ts';
 import { groupedDepth, imageLayout, type QuantizedKind } from './image.ts';
 import { loadImage } from './load-image.ts';
 import { type CacheAddresses, headStride, planWords, writePlan } from './plan.ts';
-import { quantizationObstacle, quantizedBlockBytes } from './sizes.ts';
+import { type KvBits, kvBytes, quantizationObstacle, quantizedBlockBytes } from './sizes.ts';
 import { placeStep, type StepSizes } from './step-record.ts';
 
 /** Places of the caches in one allocation. It is left as it is: memory nobody has written to costs nothing. */
-function cacheAddresses(config: Gpt2Config, blockSize: number, blockCount: number, start: number): CacheAddresses[] {
+function cacheAddresses({ config, blockSize, blockCount }: RunnerInput, bits: KvBits, start: number): CacheAddresses[] {
   const places = config.n_head * blockSize * blockCount;
-  const integers = places * headStride(config);
-  const layer = 2 * integers + 2 * places * 4;
+  const bytes = kvBytes(config, bits);
+  const integers = places * bytes.integers;
+  const layer = 2 * integers + 2 * places * bytes.scale;
   return Array.from({ length: config.n_layer }, (_, index) => {
     const keys = start + index * layer;
     const values = keys + integers;
     const keyScales = values + integers;
-    return { keys, values, keyScales, valueScales: keyScales + places * 4 };
+    return { keys, values, keyScales, valueScales: keyScales + places * bytes.scale };
   });
 }
 
@@ -69,7 +69,11 @@ class QuantizedRunner implements ModelRunner {
 }
 
 /** @throws ModelError if the weights do not fit the configuration */
-export async function createQuantizedRunner(input: RunnerInput, kind: QuantizedKind): Promise<ModelRunner> {
+export async function createQuantizedRunner(
+  input: RunnerInput,
+  kind: QuantizedKind,
+  kvBits: KvBits,
+): Promise<ModelRunner> {
   const { runtime, pool, config, blockSize, blockCount } = input;
   const obstacle = quantizationObstacle(config, blockSize);
   if (obstacle !== undefined) throw new ModelError(`${kind}: ${obstacle}`);
@@ -80,16 +84,17 @@ export async function createQuantizedRunner(input: RunnerInput, kind: QuantizedK
     const image = heap.allocate(layout.bytes);
     owned.push(image);
     await loadImage(heap.bytes(image), layout, kind, input);
-    const cache = heap.allocate(blockCount * quantizedBlockBytes(config, blockSize));
+    const cache = heap.allocate(blockCount * quantizedBlockBytes(config, blockSize, kvBits));
     const plan = heap.allocate(planWords(config) * 4);
     owned.push(cache, plan);
     writePlan(heap.view(plan), heap.address(plan), {
       config,
       layout,
       image: heap.address(image),
-      caches: cacheAddresses(config, blockSize, blockCount, heap.address(cache)),
+      caches: cacheAddresses(input, kvBits, heap.address(cache)),
       blockSize,
       threads: pool.threads,
+      kvBits,
     });
     const deepest = groupedDepth(layout);
     const scratchBytes = (tableWidth: number) =>

@@ -17,9 +17,20 @@ export function quantizationObstacle(config: Gpt2Config, blockSize: number): str
   return undefined;
 }
 
+/** Bits of a key's or a value's integer. */
+export type KvBits = 8 | 4;
+
+export const kvBitsOf = (kvCache: 'int8' | 'int4'): KvBits => (kvCache === 'int4' ? 4 : 8);
+
+/** Bytes of a position's integers and of its scale, of one head's keys or values. */
+export function kvBytes(config: Gpt2Config, bits: KvBits): { integers: number; scale: number } {
+  return { integers: (headStride(config) * bits) / 8, scale: bits === 4 ? 2 : 4 };
+}
+
 /** Bytes of one KV block over all layers. */
-export function quantizedBlockBytes(config: Gpt2Config, blockSize: number): number {
-  return 2 * config.n_layer * config.n_head * blockSize * (headStride(config) + 4);
+export function quantizedBlockBytes(config: Gpt2Config, blockSize: number, bits: KvBits): number {
+  const { integers, scale } = kvBytes(config, bits);
+  return 2 * config.n_layer * config.n_head * blockSize * (integers + scale);
 }
 
 export function quantizedWeightBytes(config: Gpt2Config, kind: QuantizedKind): number {
@@ -27,6 +38,9 @@ export function quantizedWeightBytes(config: Gpt2Config, kind: QuantizedKind): n
 }
 
 /** What a quantised model must hold: its weights, and a block of the KV cache. */
-export function quantizedBytes(config: Gpt2Config, kind: QuantizedKind, blockSize: number) {
-  return { weights: quantizedWeightBytes(config, kind), block: quantizedBlockBytes(config, blockSize) };
+export function quantizedBytes(config: Gpt2Config, kind: QuantizedKind, kvCache: 'int8' | 'int4', blockSize: number) {
+  return {
+    weights: quantizedWeightBytes(config, kind),
+    block: quantizedBlockBytes(config, blockSize, kvBitsOf(kvCache)),
+  };
 }
