@@ -39,6 +39,11 @@ export function withBudget<T>(totalMs: number, work: () => T): T {
   return budgets.run(new Budget(totalMs), work);
 }
 
+/** Runs work that nobody waits for, or that is done for many: it neither spends what is left of a budget nor ends with it. */
+export function withoutBudget<T>(work: () => T): T {
+  return budgets.exit(work);
+}
+
 /** The budget of the work that asks; undefined when it has none. */
 export function currentBudget(): Budget | undefined {
   return budgets.getStore();

@@ -1,5 +1,6 @@
 import type { Fact } from '@inkwell/contracts';
 import { createLog } from '@inkwell/observability';
+import { currentBudget, withBudget } from '@inkwell/resilience';
 import { describe, expect, it } from 'vitest';
 import { FactTrail } from './fact-trail.ts';
 
@@ -41,6 +42,29 @@ describe('facts on their way to the log', () => {
     await trail.settle(30_000);
     trail.ensureRoom();
     expect(factLog.told.sort()).toEqual(['1', '2', '3']);
+  });
+
+  it('behind an answer neither spend the budget of their request nor end with it', async () => {
+    const spent: string[] = [];
+    class Asking extends TestLog {
+      override async publish(one: Fact): Promise<void> {
+        if (currentBudget() !== undefined) spent.push(one.id);
+        await super.publish(one);
+      }
+    }
+    const factLog = new Asking();
+    const trail = new FactTrail(factLog, log);
+    factLog.down = true;
+    await withBudget(1_000, async () => {
+      trail.publishBehind(fact('behind'));
+      trail.hold(fact('held'));
+      await new Promise(setImmediate);
+    });
+    factLog.down = false;
+    await expect.poll(() => factLog.told.toSorted(), { timeout: 30_000 }).toEqual(['behind', 'held']);
+    expect(spent).toEqual([]);
+    await withBudget(1_000, () => trail.publish(fact('awaited')));
+    expect(spent).toEqual(['awaited']);
   });
 
   it('that are held are told a second later, or at the close, unless another tells them', async () => {

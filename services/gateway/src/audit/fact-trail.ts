@@ -1,11 +1,13 @@
 /**
  * Facts on their way to the log. `publish` resolves when the fact is durable. `publishBehind` answers at once and sees to it until it is; what waits
- * is bounded, and when there is no room left callers are told to refuse the act: nothing is ever dropped.
+ * is bounded, and when there is no room left callers are told to refuse the act: nothing is ever dropped. It is no part of the request it came with,
+ * whose budget may be spent long before.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Fact, InkwellError } from '@inkwell/contracts';
 import type { Logger } from '@inkwell/observability';
 import type { FactLog } from '@inkwell/ports';
+import { withoutBudget } from '@inkwell/resilience';
 
 /** Some seconds of acts at full speed. */
 const mostWaiting = 20_000;
@@ -86,7 +88,7 @@ export class FactTrail {
   }
 
   #publish(one: Untold): void {
-    this.#factLog.publish(one.fact, { mayWaitMs }).then(
+    withoutBudget(() => this.#factLog.publish(one.fact, { mayWaitMs })).then(
       () => this.#told(one),
       (error: unknown) => {
         this.#failed.push(one);
@@ -130,7 +132,7 @@ export class FactTrail {
       const [first] = this.#failed;
       if (first === undefined) break;
       try {
-        await this.#factLog.publish(first.fact);
+        await withoutBudget(() => this.#factLog.publish(first.fact));
       } catch {
         continue;
       }

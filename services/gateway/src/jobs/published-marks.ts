@@ -5,6 +5,7 @@
 import type { JobKey } from '@inkwell/contracts';
 import type { Logger } from '@inkwell/observability';
 import type { JobStore } from '@inkwell/ports';
+import { withoutBudget } from '@inkwell/resilience';
 
 /** Far below the time after which workers look for jobs without a mark. */
 const everyMs = 100;
@@ -26,8 +27,8 @@ export class PublishedMarks {
   #write(): void {
     const keys = this.#keys;
     this.#keys = [];
-    this.#jobStore
-      .markPublished(keys)
-      .catch((error: unknown) => this.#log.debug({ err: error }, 'jobs were not marked as published'));
+    withoutBudget(() => this.#jobStore.markPublished(keys)).catch((error: unknown) =>
+      this.#log.debug({ err: error }, 'jobs were not marked as published'),
+    );
   }
 }
