@@ -43,7 +43,7 @@ export {
   priorities,
   terminalStates,
 } from './job.ts';
-export { creationFactId, creationOfEnded, jobCreatedFact } from './job-created.ts';
+export { creationOfEnded, jobCreatedFact } from './job-created.ts';
 export type { JobEnded } from './job-ended.ts';
 export { jobEndedFact } from './job-ended.ts';
 export type { DeltaEvent, JobEvent, NewJobEvent, QueuedEvent, StartedEvent, TerminalEvent } from './job-event.ts';

@@ -4,7 +4,7 @@
  */
 import { type AuditEvent, auditFact } from './audit.ts';
 import type { Fact } from './fact.ts';
-import type { JobKey, JobRecord } from './job.ts';
+import type { JobRecord } from './job.ts';
 import { creatorOf, type JobEnded } from './job-ended.ts';
 
 type Created = Pick<
@@ -27,12 +27,8 @@ function eventOf({ tenant, jobId, keyId, actor, ip, requestId, model, priority }
   };
 }
 
-export function creationFactId(key: JobKey): string {
-  return `job.created:${key}`;
-}
-
 function factOf(job: Created): Fact {
-  return auditFact(creationFactId(job.key), job.createdAt, eventOf(job));
+  return auditFact(`job.created:${job.key}`, job.createdAt, eventOf(job));
 }
 
 export function jobCreatedFact(record: JobRecord): Fact {

@@ -57,7 +57,7 @@ describe('facts on their way to the log', () => {
     factLog.down = true;
     await withBudget(1_000, async () => {
       trail.publishBehind(fact('behind'));
-      trail.hold(fact('held'));
+      trail.hold('a', fact('held'));
       await new Promise(setImmediate);
     });
     factLog.down = false;
@@ -70,15 +70,15 @@ describe('facts on their way to the log', () => {
   it('that are held are told a second later, or at the close, unless another tells them', async () => {
     const factLog = new TestLog();
     const trail = new FactTrail(factLog, log, 2);
-    trail.hold(fact('dropped'));
-    trail.hold(fact('told'));
+    trail.hold('a', fact('dropped'));
+    trail.hold('b', fact('told'));
     expect(() => trail.ensureRoom()).toThrow(expect.objectContaining({ code: 'dependency_unavailable' }));
-    trail.drop('dropped');
+    trail.drop('a');
     trail.drop('unknown');
     trail.ensureRoom();
     expect(factLog.told).toEqual([]);
     await expect.poll(() => factLog.told, { timeout: 30_000 }).toEqual(['told']);
-    trail.hold(fact('last'));
+    trail.hold('a', fact('last'));
     await trail.settle(30_000);
     expect(factLog.told).toEqual(['told', 'last']);
   });

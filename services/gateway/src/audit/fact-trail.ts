@@ -32,7 +32,7 @@ export class FactTrail {
   /** Those of them that failed, oldest first. */
   #failed: Untold[] = [];
   #retrying = false;
-  /** By id, oldest first. */
+  /** By what drops them, oldest first. */
   readonly #held = new Map<string, { fact: Fact; untilMs: number }>();
   #holdTimer: NodeJS.Timeout | undefined;
   #idle = Promise.withResolvers<void>();
@@ -57,26 +57,26 @@ export class FactTrail {
     }
   }
 
-  /** As `publishBehind`, but a second later, and not at all if it is dropped before. */
-  hold(fact: Fact): void {
+  /** As `publishBehind`, but a second later, and not at all if it is dropped before by its key, which no other that is held has. */
+  hold(key: string, fact: Fact): void {
     this.#waiting++;
-    this.#held.set(fact.id, { fact, untilMs: performance.now() + holdMs });
+    this.#held.set(key, { fact, untilMs: performance.now() + holdMs });
     this.#holdTimer ??= setTimeout(() => this.#publishHeld(performance.now()), holdMs);
   }
 
   /** Of a fact that is held: another one tells it. */
-  drop(id: string): void {
-    if (this.#held.delete(id)) this.#done();
+  drop(key: string): void {
+    if (this.#held.delete(key)) this.#done();
   }
 
   #publishHeld(now: number): void {
     this.#holdTimer = undefined;
-    for (const [id, { fact, untilMs }] of this.#held) {
+    for (const [key, { fact, untilMs }] of this.#held) {
       if (untilMs > now) {
         this.#holdTimer = setTimeout(() => this.#publishHeld(performance.now()), Math.ceil(untilMs - now));
         return;
       }
-      this.#held.delete(id);
+      this.#held.delete(key);
       this.#publish({ fact, onTold: () => {} });
     }
   }

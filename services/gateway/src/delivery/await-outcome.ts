@@ -1,5 +1,5 @@
 /** Waiting for a job to end, for clients that want the whole answer at once. */
-import { creationFactId, type JobOutcome, type JobRecord } from '@inkwell/contracts';
+import type { JobOutcome, JobRecord } from '@inkwell/contracts';
 import type { GatewayContext } from '../context.ts';
 import { stopSignal } from '../http/stop-signal.ts';
 
@@ -12,7 +12,7 @@ export async function awaitOutcome(
   const stopped = stopSignal(gateway.lifecycle.onCut, signal);
   try {
     const outcome = (await gateway.ports.resultStream.awaitEnd(record.key, stopped.signal))?.outcome;
-    if (outcome) gateway.trail.drop(creationFactId(record.key));
+    if (outcome) gateway.trail.drop(record.key);
     return outcome;
   } finally {
     stopped.release();

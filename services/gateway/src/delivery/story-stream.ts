@@ -3,14 +3,7 @@
  * client leaves or the server stops it. Thousands wait like this at once, so a waiting stream holds on to its response and little else. What
  * its frames look like, and what a failure means, each kind of stream says.
  */
-import {
-  creationFactId,
-  isTerminalEvent,
-  type JobEvent,
-  type JobKey,
-  type JobRecord,
-  type TerminalEvent,
-} from '@inkwell/contracts';
+import { isTerminalEvent, type JobEvent, type JobKey, type JobRecord, type TerminalEvent } from '@inkwell/contracts';
 import type { StoryReader, StorySubscription } from '@inkwell/ports';
 import type { GatewayContext } from '../context.ts';
 import { letGoOfRequest } from '../http/let-go.ts';
@@ -86,7 +79,7 @@ export abstract class StoryStream implements StoryReader {
 
   async #writeLast(event: TerminalEvent): Promise<void> {
     this.#ending = new AbortController();
-    this.gateway.trail.drop(creationFactId(this.key));
+    this.gateway.trail.drop(this.key);
     try {
       this.writer.write(await this.lastFrame(event, this.#ending.signal));
       this.#stop();

@@ -76,7 +76,7 @@ export async function acceptJob(
   // that end waits a while for it.
   if (created) {
     if (reading === 'nothing') gateway.trail.publishBehind(jobCreatedFact(record));
-    else gateway.trail.hold(jobCreatedFact(record));
+    else gateway.trail.hold(record.key, jobCreatedFact(record));
   }
   if (record.state === 'queued') {
     await gateway.ports.jobBus.publish(toJobMessage(record));
