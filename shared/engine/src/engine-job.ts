@@ -2,7 +2,8 @@
  * One job inside the engine: its candidates and what of them is shown. With `bestOf` equal to `n` every candidate is a choice and its text
  * is shown as it is drawn; else nothing is shown until all are drawn, then the n best of each prompt at once.
  */
-import { type GenerationSpec, joinLogprobs, type Usage } from '@inkwell/contracts';
+import type { GenerationSpec, Usage } from '@inkwell/contracts';
+import { joinLogprobs } from '@inkwell/contracts/fold-events';
 import { Candidate, type EngineModel } from './candidate.ts';
 import type { CandidateDelta } from './candidate-delta.ts';
 

@@ -4,7 +4,7 @@
  * first out per tenant, no starvation inside a class, and that an idle tenant saves no credit. Push and remove are O(1); so is taking when
  * no job costs more than a quantum, else at most two passes over the waiting tenants. Leaves deadlines and capacity to its caller.
  */
-import { type Priority, priorities } from '@inkwell/contracts';
+import { type Priority, priorities } from '@inkwell/contracts/job';
 
 export interface FairItem<T> {
   /** Unique in the queue. */

@@ -1,7 +1,7 @@
 /** Log-probabilities in the OpenAI completions shape, one entry per token. */
 import type { LogprobsBlock, OutputFilter } from '@inkwell/contracts';
 import { createSampler, type Sampler, type Tokenizer, type TokenLogprob } from '@inkwell/gpt2';
-import { findBanned } from '@inkwell/safety';
+import { findBanned } from '@inkwell/safety/phrase-filter';
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

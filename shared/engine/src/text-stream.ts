@@ -5,7 +5,7 @@
  */
 import type { FinishReason, OutputFilter } from '@inkwell/contracts';
 import { type Tokenizer, Utf8StreamDecoder } from '@inkwell/gpt2';
-import { PhraseFilter } from '@inkwell/safety';
+import { PhraseFilter } from '@inkwell/safety/phrase-filter';
 import { StopScanner } from './stop-scanner.ts';
 
 export interface TextOptions {

@@ -5,11 +5,15 @@ import { join } from 'node:path';
 export const modelProcessFlags = ['--expose-gc', '--max-semi-space-size=4'] as const;
 
 /**
- * Its environment: modules compiled, and their types erased, once for all starts (Node's compile cache, written when the process ends or calls
- * `flushCompileCache`). What erases types is then not even loaded, which is 30 MB. A setting of the user's own wins.
+ * Its environment. Modules are compiled, and their types erased, once for all starts (Node's compile cache, written when a thread ends or calls
+ * `flushCompileCache`): what erases types is then not even loaded, which is 30 MB in the main thread and some in every other. glibc keeps two heaps
+ * instead of one for almost every thread. A setting of the user's own wins.
  * @param cacheDirectory where quantised weights are kept, too; left out, nothing is kept
  */
 export function modelProcessEnvironment(cacheDirectory: string | undefined): NodeJS.ProcessEnv {
-  if (cacheDirectory === undefined) return process.env;
-  return { NODE_COMPILE_CACHE: join(cacheDirectory, 'modules'), ...process.env };
+  return {
+    MALLOC_ARENA_MAX: '2',
+    ...(cacheDirectory !== undefined && { NODE_COMPILE_CACHE: join(cacheDirectory, 'modules') }),
+    ...process.env,
+  };
 }

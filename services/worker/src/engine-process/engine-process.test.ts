@@ -103,7 +103,8 @@ describe('engine process', () => {
     };
     const first = await start();
     expect(Object.keys(first).length).toBeGreaterThan(10);
-    expect(await start()).toEqual(first);
+    // A thread may be killed before it has written its own; what is there is taken, not written again.
+    expect(await start()).toMatchObject(first);
     await rm(cacheDirectory, { recursive: true });
   });
 

@@ -1,4 +1,5 @@
 /** A worker thread of the pool: instantiates the kernels on the shared heap and serves jobs until told to stop. */
+import { flushCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
 import { instantiateKernels } from './kernels.ts';
 
@@ -12,6 +13,8 @@ export interface KernelThreadData {
 
 const { module, memory, control, thread } = workerData as KernelThreadData;
 const kernels = instantiateKernels(module, memory);
+// It usually ends by SIGKILL, which leaves no time for that.
+flushCompileCache();
 // From here on it allocates nothing, so nothing else would ever give back what its start took.
 globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 parentPort?.postMessage('ready');
