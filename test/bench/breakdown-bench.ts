@@ -61,9 +61,8 @@ async function loadAll(
 }
 
 const names = [
-  'request → job made: HTTP, key, limits, rules, tokenising',
-  'job made → begun by a worker: Redis, Kafka produce and fetch, hand-over',
-  'begun → token drawn: Redis, engine process and its step',
+  'request → job made, and handed to a worker: HTTP, key, limits, rules, tokenising',
+  'handed over → token drawn: Redis, engine process and its step',
   'token drawn → answer at the client: Redis, gateway, HTTP',
   'whole request',
 ] as const;
@@ -79,8 +78,8 @@ async function measureHops({ urls, headers }: Target): Promise<Hop[]> {
         // Read to its end.
       }
       const answeredAt = wallMs();
-      const [queuedAt, startedAt, drawnAt] = await moments(client, String(response.headers['x-inkwell-job-id']));
-      const marks = [sentAt, queuedAt, startedAt, drawnAt, answeredAt];
+      const [madeAt, drawnAt] = await moments(client, String(response.headers['x-inkwell-job-id']));
+      const marks = [sentAt, madeAt, drawnAt, answeredAt];
       for (let hop = 0; hop + 1 < marks.length; hop++) times[hop]?.push(marks[hop + 1]! - marks[hop]!);
       times.at(-1)?.push(answeredAt - sentAt);
     }
@@ -94,15 +93,15 @@ async function measureHops({ urls, headers }: Target): Promise<Hop[]> {
   }));
 }
 
-/** When the job was made, begun, and had its first token, in Unix milliseconds. */
-async function moments(client: Client, id: string): Promise<[number, number, number]> {
+/** When the job was made and had its first token, in Unix milliseconds. */
+async function moments(client: Client, id: string): Promise<[number, number]> {
   const at = new Map<string, number>();
   await client.events(await client.open('GET', `/v1/jobs/${id}/events`), (data) => {
     const { type, created_at } = JSON.parse(data) as { type: string; created_at: number };
     if (!at.has(type)) at.set(type, created_at * 1000);
   });
   const moment = (type: string) => at.get(type) ?? Number.NaN;
-  return [moment('job.queued'), moment('job.started'), moment('job.delta')];
+  return [moment('job.queued'), moment('job.delta')];
 }
 
 async function measureCpu(target: Target, servers: Servers): Promise<Omit<BreakdownResult, 'hops'>> {
