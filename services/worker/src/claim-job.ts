@@ -95,7 +95,7 @@ async function begin(context: WorkerContext, run: JobRun): Promise<'taken' | 'st
     case 'ended':
       return settleOver(context, run, begun.record);
     case 'taken':
-      run.fence = begun.fence;
+      run.leased(begun.fence);
       run.record = begun.record;
       if (!begun.started) return 'taken';
       run.seq = 2;
@@ -115,7 +115,7 @@ async function take(context: WorkerContext, run: JobRun): Promise<'taken' | 'set
   if (isTerminal(run.record.state)) return settleOver(context, run, run.record);
   const taken = await persist(context, 'acquire', () => ports.lease.acquire(run.key, workerId, limits.leaseTtlMs));
   if (taken === 'held') return comeBack(context, run);
-  run.fence = taken.fence;
+  run.leased(taken.fence);
   run.record = (await persist(context, 'get', () => ports.jobStore.get(run.key))) ?? run.record;
   return 'taken';
 }

@@ -147,7 +147,7 @@ export class JobDesk {
   receive({ record, fence }: HandedJob, delivery: Delivery): void {
     const run = new JobRun(delivery, record);
     run.handed = true;
-    run.fence = fence;
+    run.leased(fence);
     run.seq = 2;
     run.phase = 'running';
     if (this.#runs.size === 0) this.#busySince = performance.now();

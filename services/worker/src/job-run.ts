@@ -23,7 +23,10 @@ export class JobRun {
   /** It came from whoever accepted it, and the bus has never had it. */
   handed = false;
   phase: JobPhase = 'claiming';
+  /** Of its lease; 0 before there is one. */
   fence = 0;
+  /** When its lease was taken, on the process's own clock. */
+  leasedAt = 0;
   /** Number of the last event written. */
   seq = 0;
   /** Delta events written so far, in order. */
@@ -48,6 +51,11 @@ export class JobRun {
     this.key = delivery.message.key;
     this.delivery = delivery;
     if (record !== undefined) this.record = record;
+  }
+
+  leased(fence: number): void {
+    this.fence = fence;
+    this.leasedAt = performance.now();
   }
 
   get hasRecord(): boolean {

@@ -1,5 +1,5 @@
 /**
- * Renews the leases of all jobs this worker has, together, at a third of their time to live. Tells when one was lost; a renewal that fails
+ * Renews the leases of all jobs this worker has, together, at a third of their time to live; those that were taken just now have theirs at the next turn. Tells when one was lost; a renewal that fails
  * is only logged, since the next comes before the lease runs out and the fence protects the story in any case.
  */
 import { withDeadline } from '@inkwell/resilience';
@@ -24,7 +24,10 @@ export class LeaseKeeper {
   }
 
   #renewAll(): void {
-    for (const run of this.#runs()) if (run.fence > 0 && run.phase !== 'over') void this.#renew(run);
+    const takenBefore = performance.now() - this.#context.limits.leaseTtlMs / 6;
+    for (const run of this.#runs()) {
+      if (run.fence > 0 && run.phase !== 'over' && run.leasedAt < takenBefore) void this.#renew(run);
+    }
   }
 
   async #renew(run: JobRun): Promise<void> {

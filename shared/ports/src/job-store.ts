@@ -37,7 +37,7 @@ export interface QueueCounts {
   /** Jobs in state `queued`, by priority. */
   queued: Record<Priority, number>;
   inProgress: number;
-  /** Jobs that ever left state `queued`, by priority: a job's place in line is about ordinal − departed. */
+  /** Jobs that ever left state `queued`, by priority, without those that never were in it (Handoff): a job's place in line is about ordinal − departed. */
   departed: Record<Priority, number>;
 }
 

@@ -17,16 +17,16 @@ const firstFence = 1;
 /**
  * Lua for whoever makes a job: gives it to the worker with most places, if these are enough, and answers that one's name and how long its lease
  * lasts. A worker whose offer has run out, or that nobody can be heard of, is passed over from then on. Arguments: places, what
- * the names of workers' hashes and channels begin with, places wanted, the job.
+ * the names of workers' hashes and channels begin with, places wanted, the record as JSON.
  */
 export const handOver = `
-local function handOver(places, prefix, wanted, job)
+local function handOver(places, prefix, wanted, given)
   for attempt = 1, 4 do
     local worker, free = unpack(redis.call('ZREVRANGE', places, 0, 0, 'WITHSCORES'))
     if not worker or tonumber(free) < wanted then return end
     local own = prefix .. worker
     local taken, ttl = unpack(redis.call('HMGET', own, 'taken', 'leaseTtl'))
-    if taken and redis.call('PUBLISH', own, string.format('%.0f ', taken + wanted) .. job) > 0 then
+    if taken and redis.call('PUBLISH', own, string.format('%.0f ', taken + wanted) .. given) > 0 then
       redis.call('HINCRBY', own, 'taken', wanted)
       redis.call('ZINCRBY', places, -wanted, worker)
       return worker, tonumber(ttl)
@@ -120,11 +120,9 @@ class RedisPlaceOffer implements PlaceOffer {
   }
 
   #hear(message: string): void {
-    const first = message.indexOf(' ');
-    const second = message.indexOf(' ', first + 1);
-    this.#seen = Math.max(this.#seen, Number(message.slice(0, first)));
-    const ordinal = Number(message.slice(first + 1, second));
-    const given = JSON.parse(message.slice(second + 1)) as NewJob;
-    this.#receiver.onJob({ record: begun(given, ordinal), fence: firstFence });
+    const space = message.indexOf(' ');
+    this.#seen = Math.max(this.#seen, Number(message.slice(0, space)));
+    const given = JSON.parse(message.slice(space + 1)) as NewJob;
+    this.#receiver.onJob({ record: begun(given), fence: firstFence });
   }
 }

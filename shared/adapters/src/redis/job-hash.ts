@@ -33,9 +33,9 @@ export function toRecord(values: readonly (string | null)[]): JobRecord | undefi
   return record;
 }
 
-/** The record of a job that was handed to a worker when it was made: begun in the same instant. */
-export function begun(given: NewJob, ordinal: number): JobRecord {
-  return { ...given, ordinal, state: 'in_progress', attempts: 1, startedAt: given.createdAt };
+/** The record of a job that was handed to a worker when it was made: begun in the same instant, and never in the queue. */
+export function begun(given: NewJob): JobRecord {
+  return { ...given, ordinal: 0, state: 'in_progress', attempts: 1, startedAt: given.createdAt };
 }
 
 export function toGiven(job: NewJob): string {

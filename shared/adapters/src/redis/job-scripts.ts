@@ -25,28 +25,29 @@ if begun then
   if created == mark then return {'created', ordinal, take == mark and owner or ''} end
   if created then return {'exists', redis.call('HMGET', KEYS[1], ${fields})} end
 end
+local values = {'given', given, 'priority', priority, 'createdAt', createdAt, 'created', mark}
+if address ~= '' then
+  append(values, 'followers', (begun and redis.call('HGET', KEYS[1], 'followers') or '') .. address .. ' ')
+end
+local worker, ttl
+if places ~= '0' and not begun then worker, ttl = handOver(KEYS[7], workers, tonumber(places), given) end
+if worker then
+  append(values, 'ordinal', '0', 'state', 'in_progress', 'attempts', '1', 'startedAt', createdAt, 'moved', mark, 'writer', '1',
+    'fence', '1', 'owner', worker, 'until', now + ttl, 'take', mark)
+  redis.call('HSET', KEYS[1], unpack(values))
+  redis.call('HINCRBY', KEYS[4], 'handed', 1)
+  redis.call('ZADD', KEYS[5], now + ttl, key)
+  redis.call('ZADD', KEYS[6], createdAt, key)
+  for index = 9, #KEYS - 1 do redis.call('ZADD', KEYS[index], createdAt, key) end
+  redis.call('RPUSH', KEYS[2], entry, mark .. '{"type":"job.started","at":' .. createdAt .. ',"attempt":1,"worker":' .. cjson.encode(worker) .. ',"seq":2}')
+  return {'created', '0', worker}
+end
 local own = redis.call('ZCARD', KEYS[8])
 if own >= tonumber(maxQueuedPerTenant) then return {'tenant', own} end
 local all = redis.call('ZCARD', KEYS[3])
 if all >= tonumber(maxQueued) then return {'queue', all} end
 local ordinal = redis.call('HINCRBY', KEYS[4], 'ordinal:' .. priority, 1)
-local values = {'given', given, 'ordinal', ordinal, 'priority', priority, 'createdAt', createdAt, 'created', mark}
-if address ~= '' then
-  append(values, 'followers', (begun and redis.call('HGET', KEYS[1], 'followers') or '') .. address .. ' ')
-end
-local worker, ttl
-if places ~= '0' and not begun then worker, ttl = handOver(KEYS[7], workers, tonumber(places), ordinal .. ' ' .. given) end
-if worker then
-  append(values, 'state', 'in_progress', 'attempts', '1', 'startedAt', createdAt, 'moved', mark, 'writer', '1',
-    'fence', '1', 'owner', worker, 'until', now + ttl, 'take', mark)
-  redis.call('HSET', KEYS[1], unpack(values))
-  redis.call('HINCRBY', KEYS[4], 'departed:' .. priority, 1)
-  redis.call('ZADD', KEYS[5], now + ttl, key)
-  redis.call('ZADD', KEYS[6], createdAt, key)
-  for index = 9, #KEYS - 1 do redis.call('ZADD', KEYS[index], createdAt, key) end
-  redis.call('RPUSH', KEYS[2], entry, mark .. '{"type":"job.started","at":' .. createdAt .. ',"attempt":1,"worker":' .. cjson.encode(worker) .. ',"seq":2}')
-  return {'created', ordinal, worker}
-end
+append(values, 'ordinal', ordinal)
 append(values, 'state', 'queued')
 redis.call('HSET', KEYS[1], unpack(values))
 redis.call('ZADD', KEYS[3], createdAt, key)

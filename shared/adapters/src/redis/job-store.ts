@@ -110,9 +110,7 @@ function toCreatedResult(job: NewJob, answer: unknown): Created {
   switch (outcome) {
     case 'created': {
       const ordinal = Number(detail);
-      return worker
-        ? { outcome, record: begun(job, ordinal), handedTo: worker }
-        : { outcome, record: { ...job, ordinal } };
+      return worker ? { outcome, record: begun(job), handedTo: worker } : { outcome, record: { ...job, ordinal } };
     }
     case 'exists':
       return { outcome, record: toRecord(detail as (string | null)[]) as JobRecord };
@@ -124,7 +122,7 @@ function toCreatedResult(job: NewJob, answer: unknown): Created {
   }
 }
 
-/** Every job that came and hasn't departed is queued; every one that departed and hasn't ended is in progress. */
+/** Every job that came into the queue and hasn't departed is queued; every one that departed or was handed over and hasn't ended is in progress. */
 function toCounts(counters: Record<string, string>): QueueCounts {
   const counter = (name: string) => Number(counters[name] ?? 0);
   const byPriority = (count: (priority: Priority) => number) =>
@@ -132,7 +130,7 @@ function toCounts(counters: Record<string, string>): QueueCounts {
   const departed = byPriority((priority) => counter(`departed:${priority}`));
   return {
     queued: byPriority((priority) => counter(`ordinal:${priority}`) - departed[priority]),
-    inProgress: priorities.reduce((sum, priority) => sum + departed[priority], 0) - counter('ended'),
+    inProgress: priorities.reduce((sum, priority) => sum + departed[priority], counter('handed')) - counter('ended'),
     departed,
   };
 }

@@ -20,7 +20,7 @@ export interface Keyspace {
   unpublished: string;
   /** Sorted set of all finished jobs, by when they finished (Unix ms). */
   finished: string;
-  /** Hash: `ordinal:PRIORITY` and `departed:PRIORITY`, and `ended`, over all time. */
+  /** Hash: `ordinal:PRIORITY` and `departed:PRIORITY` of the queue, `handed` (over, beside it), and `ended`, over all time. */
   counts: string;
   /** Sorted set of a tenant's jobs in a state, by creation (Unix ms). */
   jobsIn(tenant: string, state: JobState): string;

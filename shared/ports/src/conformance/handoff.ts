@@ -90,10 +90,10 @@ export function handoffConformance(
       }
       const waiting = { tenant: job.tenant, states: ['queued' as const] };
       expect((await adapter().jobStore.list(waiting, page)).records).toEqual([]);
+      expect((await adapter().jobStore.counts()).inProgress - before.inProgress).toBe(1);
       expect(await finish(job.key)).toBe('ok');
       const after = await adapter().jobStore.counts();
-      expect(after.departed.standard - before.departed.standard).toBe(1);
-      expect([after.inProgress, after.queued]).toEqual([before.inProgress, before.queued]);
+      expect(after).toEqual(before);
     });
 
     it('leaves a job waiting when no place is offered, or too few for its sequences', async () => {
@@ -106,6 +106,15 @@ export function handoffConformance(
       expect((await accept()).record.state).toBe('queued');
       await worker.job(1);
       expect([worker.jobs.length, worker.offer.open]).toEqual([1, 0]);
+    });
+
+    it('hands a job over although the queue is full, and refuses it when nobody has room', async () => {
+      const worker = await newWorker(1);
+      const full = { maxQueued: 0, maxQueuedPerTenant: 0 };
+      const [first, second] = [oneText(), oneText()];
+      expect(await adapter().jobSteps.accept(first, full)).toMatchObject({ outcome: 'created' });
+      expect(await adapter().jobSteps.accept(second, full)).toMatchObject({ outcome: 'full' });
+      expect((await worker.job(1)).record.key).toBe(first.key);
     });
 
     it('leaves a job waiting whose deadline has passed: it must not start', async () => {
