@@ -40,7 +40,7 @@ export async function composeWorker(environment: NodeJS.ProcessEnv): Promise<Ser
     model: model.id,
     numerics: async (info) => numericsOf(model.id, await checksums, info),
     limits: { leaseTtlMs },
-    engine: engineConfigOf(config, model.directory),
+    engine: engineConfigOf(config, model.directory, config.INKWELL_CACHE_DIR),
     log,
     metrics,
     clock,

@@ -291,6 +291,11 @@ const serviceEnvironment = z
     INKWELL_PROBE_PORT: wholeNumber(0, 65_535)
       .default(9464)
       .describe('Port of a worker or recorder for /metrics and /health/readiness; 0 takes any free one.'),
+    INKWELL_CACHE_DIR: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Where a worker keeps quantised weights and compiled modules for the next start; nowhere if not set.'),
     INKWELL_KEY_SECRET: secretText.describe(
       'Secret under which API keys are hashed, the same for all gateways: 32 random characters or more.',
     ),

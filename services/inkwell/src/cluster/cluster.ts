@@ -3,7 +3,7 @@
  * started again when it dies. `cluster.json` always says what runs.
  */
 import { createServer } from 'node:net';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type ClusterConfig, kafkaServers } from '@inkwell/contracts';
 import { makeApiKey } from '@inkwell/gateway';
 import { freePort } from '../../../../infra/services/running-service.ts';
@@ -119,6 +119,7 @@ class LocalCluster implements Cluster {
       REDIS_URL: this.#urls.redis,
       MONGO_URL: this.#urls.mongo,
       INKWELL_BOOTSTRAP_KEY: this.#key.key,
+      INKWELL_CACHE_DIR: environment.INKWELL_CACHE_DIR || join(this.dataDir, 'cache'),
       INKWELL_KEY_SECRET: environment.INKWELL_KEY_SECRET || loadServerSecret(this.dataDir),
     };
     const { KAFKA_BROKERS, INKWELL_NAMESPACE } = config;

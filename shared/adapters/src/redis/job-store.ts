@@ -70,7 +70,7 @@ export function createJobStore(connection: RedisConnection, keys: Keyspace): Job
 type Created = CreateResult & { handedTo?: string };
 
 /** What else is done in the step that makes a job. */
-export interface AtCreation {
+interface AtCreation {
   /** The story's first. */
   entry: string;
   /** Of who waits for the story; empty when nobody does. */
