@@ -1,7 +1,6 @@
 /**
  * The accept protocol: limits taken, record and first event durable, then published unless a worker has it already, and only then may the client
- * hear of it. Every step can be repeated
- * with the same id, so a repeat after a crash anywhere in between ends in the same one job.
+ * hear of it. Every step can be repeated with the same id, so a repeat after a crash anywhere in between ends in the same one job.
  */
 import {
   InkwellError,
@@ -72,8 +71,8 @@ export async function acceptJob(
   const { record } = result;
   const created = result.outcome === 'created';
   if (!created && record.requestHash !== accepted.requestHash) throw new InkwellError('job_exists', { param: 'id' });
-  // In the same turn as the publish, so that one commit or one request to the log carries both. The fact of its end tells of the creation too: who will see
-  // that end waits a while for it.
+  // In the same turn as the publish, so that one commit or one request to the log carries both. The fact of its end tells of the creation too:
+  // who will see that end waits a while for it.
   if (created) {
     if (reading === 'nothing') gateway.trail.publishBehind(jobCreatedFact(record));
     else gateway.trail.hold(record.key, jobCreatedFact(record));

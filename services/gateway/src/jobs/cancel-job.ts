@@ -14,6 +14,7 @@ import {
   jobEndedFact,
 } from '@inkwell/contracts';
 import { settleJob } from '@inkwell/limits';
+import { withoutBudget } from '@inkwell/resilience';
 import { auditBehind, type By } from '../audit/audit.ts';
 import type { GatewayContext } from '../context.ts';
 import { throughOutage } from '../delivery/through-outage.ts';
@@ -61,7 +62,8 @@ async function tryToCancel(gateway: GatewayContext, record: JobRecord): Promise<
   // The lease is given up once the end is told. If that was for another writer to do, or the story says more of it, whoever finds the lease lapsed does it.
   if (moved !== 'conflict' && !hasRefusedText(moved)) {
     gateway.trail.publishBehind(jobEndedFact(moved), () => {
-      gateway.lifecycle.background(lease.release(record.key, fence).catch(() => {}));
+      // What fails here lapses.
+      gateway.lifecycle.background(withoutBudget(() => lease.release(record.key, fence)).catch(() => {}));
     });
   }
   return outcome;

@@ -47,6 +47,8 @@ function writeWhole(this: Response, status: number, own: OutgoingHttpHeaders = {
     ...noted,
     ...own,
   };
+  // An answer may last for hours, and its head is written once.
+  (this.locals as Noted).noted = undefined;
   for (const name of this.getHeaderNames()) if (own[name] === undefined) delete head[name];
   return Reflect.apply(writeHead, this, [status, head]) as Response;
 }
