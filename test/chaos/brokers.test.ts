@@ -1,6 +1,6 @@
 /**
  * Three brokers that keep copies for each other. One at a time is killed with SIGKILL, once losing its disk for good, while jobs flow: nothing
- * acknowledged is lost. With two of three dead nothing is acknowledged, for it could be lost.
+ * acknowledged is lost. With two of three dead nothing is acknowledged that would have to wait, for it could be lost.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Kafka, logLevel } from 'kafkajs';
@@ -115,6 +115,8 @@ it.each([
 
 it('acknowledges nothing that a single broker would have to keep', { timeout: 6 * deadlineMs }, async () => {
   await whole();
+  // Nobody has room, so what is accepted would have to wait.
+  cluster.say('scale', 'workers=0');
   await Promise.all([kafka.kill(1), kafka.kill(2)]);
   const accepted: string[] = [];
   for (let asked = 0; asked < 10; asked++) {
@@ -123,5 +125,24 @@ it('acknowledges nothing that a single broker would have to keep', { timeout: 6 
   }
   expect(accepted).toEqual([]);
   await Promise.all([kafka.restart(1, 'kept'), kafka.restart(2, 'kept')]);
+  await whole();
+  cluster.say('scale', 'workers=1');
   await expectCompleted(await submitUntil(10));
+});
+
+it('runs what a worker has room for while the queue is away, and tells of it when it is back', {
+  timeout: 6 * deadlineMs,
+}, async () => {
+  await whole();
+  await Promise.all([kafka.kill(1), kafka.kill(2)]);
+  const handed = await submitUntil(10);
+  await expectCompleted(handed);
+  await Promise.all([kafka.restart(1, 'kept'), kafka.restart(2, 'kept')]);
+  const untold = async () => {
+    const response = await cluster.request('/api/admin/audit?action=job.created&limit=100');
+    const { data = [] } = (await response.json()) as { data?: { resource: string }[] };
+    const told = new Set(data.map(({ resource }) => resource));
+    return handed.filter((id) => !told.has(`job/${id}`));
+  };
+  await expect.poll(untold, { timeout: deadlineMs }).toEqual([]);
 });
