@@ -7,16 +7,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Fact, InkwellError } from '@inkwell/contracts';
 import type { Logger } from '@inkwell/observability';
 import type { FactLog } from '@inkwell/ports';
-import { withoutBudget } from '@inkwell/resilience';
+import { Deadlines, withoutBudget } from '@inkwell/resilience';
 
 /** Some seconds of acts at full speed. */
 const mostWaiting = 20_000;
 const pauseMs = 250;
 /** What is told behind an answer shares its write with others. */
 const mayWaitMs = 25;
-
 /** How long a fact waits for another one that tells it too. */
 const holdMs = 1_000;
+
+interface Held {
+  publish(): void;
+  cancel(): void;
+}
 
 interface Untold {
   readonly fact: Fact;
@@ -32,9 +36,9 @@ export class FactTrail {
   /** Those of them that failed, oldest first. */
   #failed: Untold[] = [];
   #retrying = false;
-  /** By what drops them, oldest first. */
-  readonly #held = new Map<string, { fact: Fact; untilMs: number }>();
-  #holdTimer: NodeJS.Timeout | undefined;
+  readonly #holds = new Deadlines(holdMs);
+  /** By what drops them. */
+  readonly #held = new Map<string, Held>();
   #idle = Promise.withResolvers<void>();
 
   constructor(factLog: Pick<FactLog, 'publish'>, log: Logger, most = mostWaiting) {
@@ -60,25 +64,20 @@ export class FactTrail {
   /** As `publishBehind`, but a second later, and not at all if it is dropped before by its key, which no other that is held has. */
   hold(key: string, fact: Fact): void {
     this.#waiting++;
-    this.#held.set(key, { fact, untilMs: performance.now() + holdMs });
-    this.#holdTimer ??= setTimeout(() => this.#publishHeld(performance.now()), holdMs);
+    const publish = () => {
+      this.#held.delete(key);
+      this.#publish({ fact, onTold: () => {} });
+    };
+    this.#held.set(key, { publish, cancel: this.#holds.watch(publish) });
   }
 
   /** Of a fact that is held: another one tells it. */
   drop(key: string): void {
-    if (this.#held.delete(key)) this.#done();
-  }
-
-  #publishHeld(now: number): void {
-    this.#holdTimer = undefined;
-    for (const [key, { fact, untilMs }] of this.#held) {
-      if (untilMs > now) {
-        this.#holdTimer = setTimeout(() => this.#publishHeld(performance.now()), Math.ceil(untilMs - now));
-        return;
-      }
-      this.#held.delete(key);
-      this.#publish({ fact, onTold: () => {} });
-    }
+    const held = this.#held.get(key);
+    if (held === undefined) return;
+    held.cancel();
+    this.#held.delete(key);
+    this.#done();
   }
 
   /** @param onTold called when it is durable */
@@ -99,8 +98,10 @@ export class FactTrail {
 
   /** Resolves when nothing waits any more, or after the time. */
   async settle(timeoutMs: number): Promise<void> {
-    clearTimeout(this.#holdTimer);
-    this.#publishHeld(Number.POSITIVE_INFINITY);
+    for (const { publish, cancel } of this.#held.values()) {
+      cancel();
+      publish();
+    }
     if (this.#waiting === 0) return;
     const gaveUp = new AbortController();
     await Promise.race([this.#idle.promise, delay(timeoutMs, undefined, { signal: gaveUp.signal }).catch(() => {})]);

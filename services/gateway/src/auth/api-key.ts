@@ -2,7 +2,7 @@
  * Making, checking and hashing API keys. A key is `ik_`, 30 random base62 characters (178 bits) and a CRC-32 of what stands before it, so a
  * mistyped key is refused without a look-up. Only the keyed hash of a key is ever kept.
  */
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -47,40 +47,24 @@ export function isPlausibleApiKey(key: string): boolean {
   return chosenFormat.test(key);
 }
 
-const blockBytes = 64;
-const digestBytes = 32;
-
-/** The two messages of an HMAC (RFC 2104, section 2), the secret's half written already; the key or the inner hash goes behind it. */
-interface Prepared {
-  readonly secret: string | Uint8Array;
-  readonly inner: Buffer;
-  readonly outer: Buffer;
-}
-
 /** Made ready once: every request hashes a key under the same secret. */
-let prepared: Prepared | undefined;
+let prepared: { secret: string | Uint8Array; key: KeyObject } | undefined;
 
-function prepare(secret: string | Uint8Array): Prepared {
-  const bytes = typeof secret === 'string' ? Buffer.from(secret) : secret;
-  const block = Buffer.alloc(blockBytes);
-  block.set(bytes.length > blockBytes ? hash('sha256', bytes, 'buffer') : bytes);
-  const padded = (pad: number, sizeBytes: number) =>
-    Buffer.concat([block.map((byte) => byte ^ pad), Buffer.alloc(sizeBytes)]);
-  return { secret, inner: padded(0x36, 4 * longestKey), outer: padded(0x5c, digestBytes) };
+function preparedSecret(secret: string | Uint8Array): KeyObject {
+  if (prepared?.secret !== secret) {
+    const bytes = typeof secret === 'string' ? Buffer.from(secret) : secret;
+    prepared = { secret, key: createSecretKey(bytes) };
+  }
+  return prepared.key;
 }
 
 /**
- * HMAC-SHA-256 (hex) of the key under the server's secret. Two plain hashes cost half of what Node's `Hmac` does, whose object is made for
- * longer texts.
+ * HMAC-SHA-256 (hex) of the key under the server's secret.
  * @throws RangeError for a text that is too long for a key
  */
 export function hashApiKey(serverSecret: string | Uint8Array, key: string): string {
   if (key.length > longestKey) throw new RangeError(`an API key has at most ${longestKey} characters`);
-  if (prepared?.secret !== serverSecret) prepared = prepare(serverSecret);
-  const { inner, outer } = prepared;
-  const end = blockBytes + inner.write(key, blockBytes);
-  outer.write(hash('sha256', inner.subarray(0, end)), blockBytes, 'hex');
-  return hash('sha256', outer);
+  return createHmac('sha256', preparedSecret(serverSecret)).update(key).digest('hex');
 }
 
 /** Compares two hex hashes in constant time. */
