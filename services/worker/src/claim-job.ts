@@ -137,7 +137,7 @@ function messageIsLate({ clock }: WorkerContext, { delivery }: JobRun): boolean 
 }
 
 /** A job fails only by being given up; who gave it up may have died before its message was among the dead letters. */
-function deadLetterReasonOf({ state, error }: JobRecord): string | undefined {
+export function deadLetterReasonOf({ state, error }: JobRecord): string | undefined {
   return state === 'failed' ? (error?.message ?? 'The job failed.') : undefined;
 }
 

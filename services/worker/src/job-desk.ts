@@ -15,8 +15,9 @@ import { finishJob, settleUnowned } from './finish-job.ts';
 import { JobRun } from './job-run.ts';
 import { persist } from './persist.ts';
 import { StoryWriter } from './story-writer.ts';
-import { Throughput } from './throughput.ts';
+import type { Throughput } from './throughput.ts';
 import { WaitingRoom } from './waiting-room.ts';
+import { WorkObserver } from './work-observer.ts';
 
 export interface JobDeskOptions {
   /** Most sequences the engine runs at once. */
@@ -43,8 +44,7 @@ export class JobDesk {
   readonly #late: BoundedWork<JobKey>;
   readonly #writer: StoryWriter;
   readonly #room: EngineRoom;
-  readonly throughput = new Throughput();
-  #busySince = 0;
+  readonly #observer: WorkObserver;
   #draining = false;
   #leaving = false;
   #onIdle: () => void = () => {};
@@ -53,6 +53,7 @@ export class JobDesk {
     const { limits, clock, metrics } = context;
     this.#context = context;
     this.#onRoomChanged = onRoomChanged;
+    this.#observer = new WorkObserver(context);
     this.#waiting = new WaitingRoom(limits.quantumTokens, metrics);
     this.#deadlines = new DeadlineTimers(clock, (key) => this.#onDeadline(key));
     this.#late = new BoundedWork(limits.maxExpiringAtOnce, (key) => this.#run('expire', this.#expireWaiting(key)));
@@ -70,6 +71,10 @@ export class JobDesk {
     );
     metrics.running.sampled((gauge) => gauge.set(this.#room.size));
     metrics.kvCacheUsage.sampled((gauge) => gauge.set(this.#room.blocksInUse));
+  }
+
+  get throughput(): Throughput {
+    return this.#observer.throughput;
   }
 
   get queuedJobs(): number {
@@ -150,8 +155,7 @@ export class JobDesk {
     run.leased(fence);
     run.seq = 2;
     run.phase = 'running';
-    if (this.#runs.size === 0) this.#busySince = performance.now();
-    this.#runs.set(run.key, run);
+    this.#take(run);
     if (this.#leaving) return void this.#run('hand over', this.#handOver(run));
     if (record.deadlineAt !== null) this.#deadlines.set(run.key, record.deadlineAt);
     this.#context.metrics.queueTime.observe(0);
@@ -228,10 +232,14 @@ export class JobDesk {
     }
   }
 
+  #take(run: JobRun): void {
+    if (this.#runs.size === 0) this.#observer.busy();
+    this.#runs.set(run.key, run);
+  }
+
   /** Claims a job and gives it to the engine, or sees to its end if that is due. */
   async #start(run: JobRun): Promise<void> {
-    if (this.#runs.size === 0) this.#busySince = performance.now();
-    this.#runs.set(run.key, run);
+    this.#take(run);
     let claim: Claim = 'settled';
     try {
       claim = await claimJob(this.#context, this.#writer, run);
@@ -256,44 +264,26 @@ export class JobDesk {
   }
 
   engineStepped(message: Extract<FromEngine, { type: 'step' }>): void {
-    const { metrics } = this.#context;
-    const { report, durationMs } = message;
-    const now = performance.now();
-    this.throughput.observe((now - this.#busySince) / 1000, { tokens: report.drawnTokens });
-    this.#busySince = now;
-    metrics.stepDuration.observe(durationMs / 1000);
-    metrics.promptTokens.inc(report.promptTokens);
-    metrics.generationTokens.inc(report.drawnTokens);
+    this.#observer.stepped(message);
     this.#room.engineStepped(message);
     this.#pump();
   }
 
   #onStep(run: JobRun, { deltas, usage, error }: JobStep): void {
     if (run.phase !== 'running') return;
-    this.#observeTokens(run, deltas.length);
+    if (deltas.length > 0) this.#observer.drew(run);
     for (const delta of deltas) {
       const tokens = run.tokens[delta.index]!;
       for (const token of delta.tokens) tokens.push(token);
       if (delta.finishReason !== null) run.endedChoices++;
-      if (delta.filteredBy !== undefined) {
-        this.#context.metrics.policyViolations.inc({ direction: 'output', rule: delta.filteredBy });
-      }
+      if (delta.filteredBy !== undefined) this.#observer.filtered(delta.filteredBy);
       run.pending.add(delta);
     }
     if (usage !== null) {
-      this.throughput.observe(0, { jobs: 1 });
+      this.#observer.completed();
       this.#end(run, finishJob(this.#context, this.#writer, run, { state: 'completed', error: null, usage }));
     } else if (error !== null) this.#end(run, giveUp(this.#context, this.#writer, run, error));
     else this.#writer.touch(run);
-  }
-
-  #observeTokens(run: JobRun, tokens: number): void {
-    if (tokens === 0) return;
-    const { metrics, clock } = this.#context;
-    const now = clock.now();
-    if (run.lastTokenAt !== null) metrics.interTokenLatency.observe((now - run.lastTokenAt) / 1000);
-    else if (run.story.length === 0) metrics.timeToFirstToken.observe((now - run.record.createdAt) / 1000);
-    run.lastTokenAt = now;
   }
 
   engineRefused(submission: string, message: string): void {

@@ -6,6 +6,7 @@
  */
 import { isTerminal, type JobKey, type JobRecord, toJobMessage } from '@inkwell/contracts';
 import type { Delivery } from '@inkwell/ports';
+import { deadLetterReasonOf } from './claim-job.ts';
 import type { WorkerContext } from './context.ts';
 import { settleEnded } from './finish-job.ts';
 import { persist } from './persist.ts';
@@ -64,16 +65,16 @@ export class Rescue {
     const taken = await ports.lease.acquire(key, workerId, limits.leaseTtlMs);
     if (taken === 'held') return;
     this.#doBehind(key, async () => {
-      if (record !== undefined) await settleEnded(this.#context, record, this.#lastDelivery(record));
+      if (record !== undefined) await this.#tellEnd(record);
       await ports.lease.release(key, taken.fence);
     });
   }
 
-  /** A failed job is a dead letter: whoever is delivered its message sees to that. */
-  #lastDelivery(record: JobRecord): Delivery {
+  /** What is to be a dead letter goes to the bus for that: whoever is delivered it sees to the rest. */
+  #tellEnd(record: JobRecord): Promise<void> {
     const delivery = standIn(record);
-    if (record.state !== 'failed') return delivery;
-    return { ...delivery, ack: () => this.#context.ports.jobBus.publish(delivery.message) };
+    const deadLetter = () => this.#context.ports.jobBus.publish(delivery.message);
+    return settleEnded(this.#context, record, { ...delivery, deadLetter }, deadLetterReasonOf(record));
   }
 
   /** What could not be done when the worker stops is done by whoever finds the lease lapsed again. */

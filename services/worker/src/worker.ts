@@ -20,7 +20,6 @@ import { defaultWorkerLimits, type WorkerContext, type WorkerLimits, type Worker
 import { EngineSupervisor } from './engine-process/engine-supervisor.ts';
 import type { EngineConfig, ToEngine } from './engine-process/protocol.ts';
 import { publishOrphans, settlingMs } from './find-jobs.ts';
-import { HandedDeliveries } from './handed-deliveries.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { JobDesk } from './job-desk.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
@@ -102,7 +101,6 @@ class JobWorker implements Worker {
   #consuming = new AbortController();
   #heartbeat: Heartbeat | undefined;
   #places: PlaceKeeper | undefined;
-  #handedDeliveries: HandedDeliveries | undefined;
   #wish: WorkerWish = 'run';
   #draining = false;
   #stopped: Promise<void> | undefined;
@@ -212,7 +210,6 @@ class JobWorker implements Worker {
     this.#leases.close();
     this.#desk.close();
     await Promise.all([this.#engine.stop(), this.#heartbeat?.close(), this.#places?.close()]);
-    await this.#handedDeliveries?.close();
   }
 
   stats(): WorkerStats {
@@ -275,17 +272,8 @@ class JobWorker implements Worker {
   async #openPlaces(): Promise<void> {
     const handoff = this.#handoff;
     if (handoff === undefined) return;
-    const { workerId, ports, limits, log } = this.#context;
-    const deliveries = new HandedDeliveries({ handoff, jobBus: ports.jobBus, log });
-    this.#handedDeliveries = deliveries;
     this.#places = await persist(this.#context, 'offer places', () =>
-      PlaceKeeper.open(handoff, {
-        workerId,
-        leaseTtlMs: limits.leaseTtlMs,
-        free: () => this.#desk.freePlaces,
-        onJob: (job) => this.#desk.receive(job, deliveries.of(job.record)),
-        log,
-      }),
+      PlaceKeeper.open(this.#context, handoff, this.#desk),
     );
   }
 
