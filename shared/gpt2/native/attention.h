@@ -91,6 +91,30 @@ INLINE size_t attention_scratch_bytes(int32_t stride, int32_t table_width, int32
   return (size_t)stride * 14 + (size_t)table_width * block_size * 4 + 128;
 }
 
+/** Where the keys and values of one row's head lie. */
+struct CachedHead {
+  int32_t block_size;
+  /** Positions that the row attends to. */
+  int32_t count;
+  size_t head_place;
+  size_t block_places;
+  const int32_t* table;
+
+  CachedHead(const Model& model, const Step& step, int32_t row, int32_t head)
+      : block_size(model.block_size),
+        count(step.positions[row] + 1),
+        head_place((size_t)head * model.block_size),
+        block_places((size_t)model.heads * model.block_size),
+        table(step.tables + (size_t)step.sequences[row] * step.table_width) {}
+
+  size_t place(int32_t position) const { return table[position / block_size] * block_places + head_place + position % block_size; }
+
+  /** Where the positions from `start` on end whose values are summed together: with their block or their span, or with the last. */
+  int32_t sum_end(int32_t start) const {
+    return least(least((start / block_size + 1) * block_size, (start / kSpan + 1) * kSpan), count);
+  }
+};
+
 struct AttentionJob {
   const Model* model;
   const Step* step;
@@ -100,11 +124,9 @@ struct AttentionJob {
 
 static void attend_head(const Model& model, const Step& step, const Layer& layer, int32_t row, int32_t head, uint8_t* scratch) {
   const int32_t stride = model.head_stride;
-  const int32_t block_size = model.block_size;
-  const size_t head_place = (size_t)head * block_size;
-  const size_t block_places = (size_t)model.heads * block_size;
-  const int32_t count = step.positions[row] + 1;
-  const int32_t* table = step.tables + (size_t)step.sequences[row] * step.table_width;
+  const CachedHead cached(model, step, row, head);
+  const int32_t block_size = cached.block_size;
+  const int32_t count = cached.count;
   auto* query = (int16_t*)scratch;
   auto* sums = (int32_t*)(query + stride);
   auto* floats = (float*)(sums + stride);
@@ -113,21 +135,20 @@ static void attend_head(const Model& model, const Step& step, const Layer& layer
   const float* q = step.qkv + (size_t)row * 3 * model.width + (size_t)head * model.head_width;
   const float query_scale = quantize_query(q, model.head_width, stride, query) * layer.score_scale;
   for (int32_t start = 0; start < count; start += block_size) {
-    const size_t place = table[start / block_size] * block_places + head_place;
+    const size_t place = cached.place(start);
     score_keys(query, layer.keys + place * stride, layer.key_scales + place, least(block_size, count - start), stride, query_scale,
                scores + start);
   }
   const float total = exponentiate(scores, count, largest_score(scores, count));
-  const float most = scale_weights(scores, count, layer.value_scales + head_place, table, block_places, block_size);
+  const float most = scale_weights(scores, count, layer.value_scales + cached.head_place, cached.table, cached.block_places, block_size);
   quantize_weights(scores, count, inverse_scale(most, kWeightLimit));
 
   __builtin_memset(sums, 0, (size_t)stride * 8);
   const float factor = most / kWeightLimit / total;
   const auto* weights = (const int16_t*)scores;
   for (int32_t start = 0; start < count;) {
-    const int32_t block_start = start / block_size * block_size;
-    const int32_t end = least(least(block_start + block_size, (start / kSpan + 1) * kSpan), count);
-    const size_t place = table[start / block_size] * block_places + head_place + (start - block_start);
+    const int32_t end = cached.sum_end(start);
+    const size_t place = cached.place(start);
     add_values(weights + start, layer.values + place * stride, (end - start + 1) >> 1, stride, sums);
     if (end % kSpan == 0 || end == count) flush_sums(sums, floats, stride, factor);
     start = end;

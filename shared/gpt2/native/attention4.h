@@ -76,11 +76,9 @@ INLINE void flush_sums4(int32_t* sums, int32_t total, float* out, int32_t stride
 
 static void attend_head4(const Model& model, const Step& step, const Layer& layer, int32_t row, int32_t head, uint8_t* scratch) {
   const int32_t stride = model.head_stride;
-  const int32_t block_size = model.block_size;
-  const size_t head_place = (size_t)head * block_size;
-  const size_t block_places = (size_t)model.heads * block_size;
-  const int32_t count = step.positions[row] + 1;
-  const int32_t* table = step.tables + (size_t)step.sequences[row] * step.table_width;
+  const CachedHead cached(model, step, row, head);
+  const int32_t block_size = cached.block_size;
+  const int32_t count = cached.count;
   auto* query = (int16_t*)scratch;
   auto* sums = (int32_t*)(query + stride);
   auto* floats = (float*)(sums + stride);
@@ -92,12 +90,12 @@ static void attend_head4(const Model& model, const Step& step, const Layer& laye
   const float query_scale = quantize_rotated(natural, stride, query) * layer.score_scale * unrotated;
   const int32_t offset = 15 * sum_shorts(query, stride);
   for (int32_t start = 0; start < count; start += block_size) {
-    const size_t place = table[start / block_size] * block_places + head_place;
+    const size_t place = cached.place(start);
     score_keys4(query, offset, (const uint8_t*)layer.keys + place * (stride / 2), layer.key_scales4 + place, least(block_size, count - start), stride,
                 query_scale, scores + start);
   }
   const float total = exponentiate(scores, count, largest_score(scores, count));
-  const float most = scale_weights4(scores, count, layer.value_scales4 + head_place, table, block_places, block_size);
+  const float most = scale_weights4(scores, count, layer.value_scales4 + cached.head_place, cached.table, cached.block_places, block_size);
   quantize_weights(scores, count, inverse_scale(most, kWeightLimit));
 
   __builtin_memset(sums, 0, (size_t)stride * 8);
@@ -105,9 +103,8 @@ static void attend_head4(const Model& model, const Step& step, const Layer& laye
   const auto* weights = (const int16_t*)scores;
   int32_t weight_sum = 0;
   for (int32_t start = 0; start < count;) {
-    const int32_t block_start = start / block_size * block_size;
-    const int32_t end = least(least(block_start + block_size, (start / kSpan + 1) * kSpan), count);
-    const size_t place = table[start / block_size] * block_places + head_place + (start - block_start);
+    const int32_t end = cached.sum_end(start);
+    const size_t place = cached.place(start);
     add_nibbles(weights + start, (const uint8_t*)layer.values + place * (stride / 2), (end - start + 1) >> 1, stride, sums);
     weight_sum += sum_shorts(weights + start, end - start);
     if (end % kSpan == 0 || end == count) {

@@ -14,6 +14,19 @@ import { float, Layer, Plan, pointer, Step, word } from './plan';
 export const SPAN: i32 = 256;
 export const WEIGHT_LIMIT: f32 = 32767;
 
+/** Place in the cache, of its head's first, at which a position's key and value lie. */
+@inline
+export function placeOf(position: i32, table: usize, blockSize: i32, blockPlaces: usize): usize {
+  const block = load<i32>(table + (<usize>(position / blockSize) << 2));
+  return <usize>block * blockPlaces + <usize>(position % blockSize);
+}
+
+/** Where the positions from `start` on end whose values are summed together: with their block or their span, or with the last. */
+@inline
+export function sumEnd(start: i32, count: i32, blockSize: i32): i32 {
+  return min(min((start / blockSize + 1) * blockSize, (start / SPAN + 1) * SPAN), count);
+}
+
 /** The query as integers, [headWidth rounded up to 16] i16, zero beyond the head's width; returns its scale. */
 export function quantizeQuery(q: usize, width: i32, stride: i32, to: usize): f32 {
   const largestValue = largestMagnitude(q, width);
@@ -179,7 +192,7 @@ export function attendHead8(plan: usize, layer: usize, step: usize, row: i32, he
   const q = pointer(step, Step.QKV) + (<usize>row * 3 * <usize>heads + <usize>head) * (<usize>headWidth << 2);
   const queryScale: f32 = quantizeQuery(q, headWidth, stride, query) * float(layer, Layer.SCORE_SCALE);
   for (let start = 0; start < count; start += blockSize) {
-    const place = <usize>load<i32>(table + (<usize>(start / blockSize) << 2)) * blockPlaces + headPlace;
+    const place = placeOf(start, table, blockSize, blockPlaces) + headPlace;
     scoreKeys8(
       query, pointer(layer, Layer.KEYS) + place * <usize>stride, pointer(layer, Layer.KEY_SCALES) + (place << 2),
       min(blockSize, count - start), stride, queryScale, sums, scores + (<usize>start << 2),
@@ -192,9 +205,8 @@ export function attendHead8(plan: usize, layer: usize, step: usize, row: i32, he
   memory.fill(sums, 0, <usize>stride << 3);
   const factor: f32 = most / WEIGHT_LIMIT / total;
   for (let start = 0; start < count; ) {
-    const blockStart = (start / blockSize) * blockSize;
-    const end = min(min(blockStart + blockSize, (start / SPAN + 1) * SPAN), count);
-    const place = <usize>load<i32>(table + (<usize>(start / blockSize) << 2)) * blockPlaces + headPlace + <usize>(start - blockStart);
+    const end = sumEnd(start, count, blockSize);
+    const place = placeOf(start, table, blockSize, blockPlaces) + headPlace;
     sumColumns(scores + (<usize>start << 1), pointer(layer, Layer.VALUES) + place * <usize>stride, (end - start + 1) >> 1, stride, sums);
     if (end % SPAN == 0 || end == count) flushSums(sums, floats, stride, factor);
     start = end;

@@ -6,7 +6,7 @@
 import { exponentiate } from '../attention';
 import { multiplyAdd, splat } from '../vector-math';
 import { inverseScale, laneMask, largestLane } from './activations';
-import { largestScore, quantizeQuery, quantizeWeights, SPAN, WEIGHT_LIMIT } from './attention';
+import { largestScore, placeOf, quantizeQuery, quantizeWeights, SPAN, sumEnd, WEIGHT_LIMIT } from './attention';
 import { scalesOf, scaleWords } from './kv4';
 import { float, Layer, Plan, pointer, Step, word } from './plan';
 import { loadRotated, rotate, rotationSize } from './rotation';
@@ -173,7 +173,7 @@ export function attendHead4(plan: usize, layer: usize, step: usize, row: i32, he
   const queryScale: f32 = quantizeQuery(natural, stride, stride, query) * float(layer, Layer.SCORE_SCALE) * unrotated;
   const offset = 15 * sumShorts(query, stride);
   for (let start = 0; start < count; start += blockSize) {
-    const place = <usize>load<i32>(table + (<usize>(start / blockSize) << 2)) * blockPlaces + headPlace;
+    const place = placeOf(start, table, blockSize, blockPlaces) + headPlace;
     scoreKeys4(
       query, offset, pointer(layer, Layer.KEYS) + place * half, pointer(layer, Layer.KEY_SCALES) + (place << 1),
       min(blockSize, count - start), stride, queryScale, sums, scores + (<usize>start << 2),
@@ -188,9 +188,8 @@ export function attendHead4(plan: usize, layer: usize, step: usize, row: i32, he
   const factor: f32 = most / WEIGHT_LIMIT / total * unrotated;
   let weightSum = 0;
   for (let start = 0; start < count; ) {
-    const blockStart = (start / blockSize) * blockSize;
-    const end = min(min(blockStart + blockSize, (start / SPAN + 1) * SPAN), count);
-    const place = <usize>load<i32>(table + (<usize>(start / blockSize) << 2)) * blockPlaces + headPlace + <usize>(start - blockStart);
+    const end = sumEnd(start, count, blockSize);
+    const place = placeOf(start, table, blockSize, blockPlaces) + headPlace;
     const weights = scores + (<usize>start << 1);
     addNibbles(weights, pointer(layer, Layer.VALUES) + place * half, (end - start + 1) >> 1, stride, sums);
     weightSum += sumShorts(weights, end - start);
