@@ -6,6 +6,8 @@ import { delta, terminal } from '@inkwell/ports/conformance';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startOwnRedis } from '../../../../infra/services/redis.ts';
+import { type Append, AppendLine } from './append-line.ts';
+import { connectRedis } from './connection.ts';
 import { openRedisStore, type RedisStore } from './index.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -24,6 +26,14 @@ async function open() {
     return store;
   };
   return { redis, store: await openStore(), openStore };
+}
+
+async function openLine() {
+  const { redis } = await open();
+  const url = `redis://${redis.options.host}:${redis.options.port}`;
+  const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
+  cleanups.push(() => connection.close());
+  return { redis, connection };
 }
 
 const newKeys = (count: number) => Array.from({ length: count }, () => jobKey('tenant', `job_${randomUUID()}`));
@@ -83,6 +93,57 @@ describe('appends of one turn', () => {
     ]);
     const length = async (key: JobKey) => (await store.resultStream.read(key, 0, 10)).length;
     expect(await Promise.all([ended, behind, twice, good].map(length))).toEqual([2, 1, 3, 1]);
+  });
+
+  it('leave nothing behind when their place is wrong', async () => {
+    const { redis, store } = await open();
+    const [empty, short, long] = newKeys(3) as [JobKey, JobKey, JobKey];
+    await store.resultStream.append(short, 0, 0, [delta('a')]);
+    await store.resultStream.append(long, 0, 0, [delta('a'), delta('b'), delta('c')]);
+    const name = async (key: JobKey) => (await redis.keys(`*${key}*:events`))[0];
+    const entriesOf = async (key: JobKey) => redis.lrange((await name(key))!, 0, -1);
+    const before = await Promise.all([short, long].map(entriesOf));
+    await redis.persist((await name(short))!);
+    const heard: JobEvent[] = [];
+    const reader = { tell: (events: readonly JobEvent[]) => void heard.push(...events), end: () => undefined };
+    const subscription = store.resultStream.subscribe(short, 0, reader);
+    while (heard.length === 0) await wait(5);
+    const { append } = store.resultStream;
+    const many = Array.from({ length: 2500 }, () => delta('x'));
+    const answers = await Promise.all([
+      append(empty, 0, 4, [delta('ahead of its place')]),
+      append(short, 0, 3, many),
+      append(short, 0, 2, [completed]),
+      append(long, 0, 1, many),
+      append(long, 0, 0, [delta('x'), delta('x'), completed]),
+    ]);
+    expect(new Set(answers)).toEqual(new Set(['stale']));
+    expect(await name(empty)).toBeUndefined();
+    expect(await Promise.all([short, long].map(entriesOf))).toEqual(before);
+    expect(await redis.ttl((await name(short))!)).toBe(-1);
+    expect(await Promise.all([append(short, 0, 1, many), append(long, 0, 3, [completed])])).toEqual(['ok', 'ok']);
+    while (heard.at(-1)?.seq !== 2501) await wait(5);
+    subscription.leave();
+    expect(heard.map(({ seq }) => seq)).toEqual(Array.from({ length: 2501 }, (_, index) => index + 1));
+  });
+
+  it('know themselves when they come again, also behind a newer fence or the end, and never another', async () => {
+    const { redis, connection } = await openLine();
+    const append = async (of: Partial<Append> & { entries: string[] }) =>
+      new AppendLine(connection, 'feed:', 86_400_000).append({ ...own, terminal: false, ...of });
+    const own = { job: 'mine:job', events: 'mine:events', fence: 0, afterSeq: 0 };
+    const entry = (mark: string, text: string) => mark.padEnd(12, '_') + JSON.stringify({ text });
+    const first = { entries: [entry('first', 'a'), entry('first', 'b')] };
+    const end = { afterSeq: 2, terminal: true, entries: [entry('end', 'c')] };
+    expect([await append(first), await append(first)]).toEqual(['ok', 'ok']);
+    expect([await append(end), await append(end), await append(first)]).toEqual(['ok', 'ok', 'ok']);
+    await redis.hset(own.job, 'fence', 1);
+    expect([await append(first), await append(end)]).toEqual(['ok', 'ok']);
+    expect([await append({ entries: [entry('rival', 'a')] }), await append({ entries: [] })]).toEqual([
+      'stale',
+      'stale',
+    ]);
+    expect(await redis.lrange(own.events, 0, -1)).toEqual([...first.entries, ...end.entries]);
   });
 
   it('reach the followers of each story in every process, whatever characters they hold', async () => {

@@ -30,7 +30,7 @@ export function createResultStream(
       const mark = newMark();
       const entries = numberEvents(events, afterSeq).map((event) => toEntry(mark, event));
       const terminal = endsStory(events);
-      return line.append({ job: keys.job(key), events: keys.events(key), fence, afterSeq, mark, terminal, entries });
+      return line.append({ job: keys.job(key), events: keys.events(key), fence, afterSeq, terminal, entries });
     },
 
     async read(key, afterSeq, limit) {

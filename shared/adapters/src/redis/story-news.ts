@@ -15,9 +15,12 @@ const mostTold = 65_536;
  */
 export const tellFollowers = `
 local function newTold(prefix)
-  return {prefix = prefix, messages = {}, jobs = {}}
+  return {prefix = prefix, messages = {}}
 end
 local function eventsToTell(entries, first, last)
+  if first == last and #entries[first] <= ${mostTold} then
+    return '[' .. string.sub(entries[first], ${markLength + 1}) .. ']'
+  end
   local events, bytes = {}, 0
   for index = first, last do
     events[#events + 1] = string.sub(entries[index], ${markLength + 1})
@@ -26,26 +29,24 @@ local function eventsToTell(entries, first, last)
   end
   return '[' .. table.concat(events, ',') .. ']'
 end
+local function addLine(told, process, job, line)
+  local message = told.messages[process]
+  if not message then
+    message = {count = 0, lines = {}, jobs = {}}
+    told.messages[process] = message
+  end
+  local count = message.count + 1
+  message.count, message.lines[count], message.jobs[count] = count, line, job
+end
 local function tell(told, job, followers, lastSeq, terminal, entries, first, last)
   if not followers or followers == '' then return end
-  local head, all = ' ' .. lastSeq .. ' ' .. terminal .. ' ', nil
+  local news
   for process, number in string.gmatch(followers, '([^ .]+)%.(%d+) ') do
-    local news
     if string.byte(number) ~= 48 then
-      all = all or eventsToTell(entries, first, last)
-      news = all
+      news = news or ' ' .. lastSeq .. ' ' .. terminal .. ' ' .. eventsToTell(entries, first, last)
+      addLine(told, process, job, number .. news)
     elseif terminal == '1' then
-      news = eventsToTell(entries, last, last)
-    end
-    if news then
-      local lines = told.messages[process]
-      if not lines then
-        lines = {}
-        told.messages[process] = lines
-        told.jobs[process] = {}
-      end
-      lines[#lines + 1] = number .. head .. news
-      table.insert(told.jobs[process], job)
+      addLine(told, process, job, number .. ' ' .. lastSeq .. ' 1 ' .. eventsToTell(entries, last, last))
     end
   end
 end
@@ -58,9 +59,9 @@ local function strikeOff(job, process)
   redis.call('HSET', job, 'followers', listening)
 end
 local function tellAll(told)
-  for process, lines in pairs(told.messages) do
-    if redis.call('PUBLISH', told.prefix .. process, table.concat(lines, '\\n')) == 0 then
-      for _, job in ipairs(told.jobs[process]) do strikeOff(job, process) end
+  for process, message in pairs(told.messages) do
+    if redis.call('PUBLISH', told.prefix .. process, table.concat(message.lines, '\\n')) == 0 then
+      for _, job in ipairs(message.jobs) do strikeOff(job, process) end
     end
   end
 end
@@ -75,18 +76,19 @@ export interface StoryNews {
   events: readonly JobEvent[];
 }
 
-/** Texts may hold separators of lines that JSON leaves as they are and `.` does not match. */
-const shape = /^(\d+) (\d+) ([01]) (.*)$/s;
+/** What stands before the events: never long, so the events themselves are looked at by the JSON parser alone. */
+const headShape = /^(\d+) (\d+) ([01]) /;
 
 /** JSON holds no line break, so each line is the news of one story. */
 export function* readNews(message: string): Generator<StoryNews> {
   for (const line of message.split('\n')) {
-    const [, number, lastSeq, ended, events] = shape.exec(line) ?? [];
-    if (events === undefined) throw new Error('What was told of a story cannot be read.');
+    const head = headShape.exec(line);
+    if (head === null) throw new Error('What was told of a story cannot be read.');
+    const events = line.slice(head[0].length);
     yield {
-      number: Number(number),
-      lastSeq: Number(lastSeq),
-      ended: ended === '1',
+      number: Number(head[1]),
+      lastSeq: Number(head[2]),
+      ended: head[3] === '1',
       events: events === '' ? [] : (JSON.parse(events) as JobEvent[]),
     };
   }
