@@ -7,8 +7,10 @@ import {
   type AuditRecord,
   ChainWalk,
   chainAfter,
+  chainPiece,
   chainStart,
   emptyHead,
+  readChainPiece,
 } from './audit-chain.ts';
 
 function record(index: number): AuditRecord {
@@ -109,4 +111,24 @@ describe('the audit chain', () => {
     expect(entry!.hash).toBe(createHash('sha256').update(form).digest('hex'));
     expect(entry!.hash).toBe(whole[0]!.hash);
   });
+});
+
+describe('a piece of the chain', () => {
+  const records = Array.from({ length: 6 }, (_, index) => record(index + 5));
+  const from: AuditHead = { seq: 4, hash: whole[3]!.hash };
+
+  it('has the entries that chaining one by one makes, and goes on from any place', () => {
+    const piece = chainPiece(from, records);
+    expect(readChainPiece(piece)).toEqual(whole.slice(4));
+    expect(piece.last).toEqual(head);
+    const [start, end] = [chainPiece(from, records.slice(0, 2)), chainPiece(whole[5]!, records.slice(2))];
+    expect([...readChainPiece(start), ...readChainPiece(end)]).toEqual(whole.slice(4));
+  });
+
+  it.each(['', '{}', '[1]', '[[]]', '[[1,5,"",""]]', '[null]'])(
+    'has no entries if somebody made its text %j',
+    (text) => {
+      expect(readChainPiece({ text, last: head })).toEqual([]);
+    },
+  );
 });

@@ -51,10 +51,31 @@ function canonicalForm(seq: number, previous: string, record: AuditRecord): stri
   ]);
 }
 
+/** A canonical form read again, but for its version. */
+type Canonical = [
+  version: 1,
+  ...place: [seq: number, previous: string],
+  ...fact: [factId: string, at: number],
+  ...who: [actorKind: AuditEvent['actor']['kind'], actor: string, keyId: string | null, tenant: string | null],
+  ...what: [AuditEvent['action'], resource: string, AuditEvent['outcome']],
+  ...where: [ip: string | null, requestId: string | null, reason: string | null],
+  details: [string, string | number | boolean][],
+];
+
+function entryOf(form: Canonical, hash: string): AuditEntry {
+  const [, seq, previous, factId, at, kind, id, keyId, tenant, action, resource, outcome, ...rest] = form;
+  const [ip, requestId, reason, details] = rest;
+  const who = { actor: { kind, id }, keyId, tenant };
+  const what = { action, resource, outcome, ip, requestId, reason, details: Object.fromEntries(details) };
+  return { factId, at, ...who, ...what, seq, previous, hash };
+}
+
+function hashText(canonical: string): string {
+  return createHash('sha256').update(canonical).digest('hex');
+}
+
 function hashEntry(seq: number, previous: string, record: AuditRecord): string {
-  return createHash('sha256')
-    .update(canonicalForm(seq, previous, record))
-    .digest('hex');
+  return hashText(canonicalForm(seq, previous, record));
 }
 
 /** The entries that come after `head`, in this order. */
@@ -66,6 +87,41 @@ export function chainAfter(head: AuditHead, records: readonly AuditRecord[]): Au
     hash = hashEntry(seq, previous, record);
     return { ...record, seq, previous, hash };
   });
+}
+
+/** A piece of the chain as it is hashed: its text, and the place behind it. */
+export interface ChainPiece {
+  /** A JSON array of canonical forms. */
+  text: string;
+  last: AuditHead;
+}
+
+/** The piece that comes after `head`: these records, at least one, in this order. */
+export function chainPiece(head: AuditHead, records: readonly AuditRecord[]): ChainPiece {
+  let { seq, hash } = head;
+  const forms = records.map((record) => {
+    const form = canonicalForm(++seq, hash, record);
+    hash = hashText(form);
+    return form;
+  });
+  return { text: `[${forms.join(',')}]`, last: { seq, hash } };
+}
+
+/**
+ * The entries of a piece. The hash of each is what the next one says it is; behind a gap nobody says, so that the walk finds the gap and not
+ * what stands before it. A text that somebody made unreadable has no entries: they are missing.
+ */
+export function readChainPiece({ text, last }: ChainPiece): AuditEntry[] {
+  try {
+    const forms = JSON.parse(text) as Canonical[];
+    return forms.map((form, index) => {
+      const [, seq] = form;
+      const [, nextSeq, previousOfNext] = forms[index + 1] ?? [1, last.seq + 1, last.hash];
+      return entryOf(form, nextSeq === seq + 1 ? previousOfNext : hashText(JSON.stringify(form)));
+    });
+  } catch {
+    return [];
+  }
 }
 
 export interface ChainBreak {

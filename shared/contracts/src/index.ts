@@ -2,8 +2,8 @@ export type { ApiKeyPatch, ApiKeyRecord, ApiKeyUse, LimitOverrides } from './api
 export { unrestrictedKey } from './api-key.ts';
 export type { AuditAction, AuditEvent } from './audit.ts';
 export { auditActions, auditActorKinds, auditEventSchema, auditFact, auditOutcomes } from './audit.ts';
-export type { AuditEntry, AuditHead, AuditRecord, ChainBreak } from './audit-chain.ts';
-export { ChainWalk, chainAfter, chainStart, emptyHead } from './audit-chain.ts';
+export type { AuditEntry, AuditHead, AuditRecord, ChainBreak, ChainPiece } from './audit-chain.ts';
+export { ChainWalk, chainAfter, chainPiece, chainStart, emptyHead, readChainPiece } from './audit-chain.ts';
 export type { ClusterConfig, EmbeddedConfig, IdentitySettings, ServiceConfig } from './config.ts';
 export { readClusterConfig, readEmbeddedConfig, readServiceConfig, renderEnvironmentExample } from './config.ts';
 export { renderErrorReference } from './error-reference.ts';

@@ -1,38 +1,71 @@
 /**
- * AuditLog over MongoDB. An entry's number is its document's id and its fact's id is unique, so of two who append at once one is refused at the
- * first number, reads again and chains anew: no lock, and no writer who comes too late fits in. The same refusal tells of events that are there
- * already, so that they are looked for only when there is reason to. The head is a document of another collection.
+ * AuditLog over MongoDB. Entries that are appended together are one document, a block, whose id is the number of its first entry; so of two who append at
+ * once one is refused, reads again and chains anew: no lock, and no writer who comes too late fits in. The ids of its facts are unique
+ * over all blocks, so the same refusal tells of events that are there already, and they are looked for only when there is reason to. A block is
+ * there whole or not at all. The head is a document of another collection.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type AuditEntry, type AuditHead, type AuditRecord, chainAfter, emptyHead } from '@inkwell/contracts';
+import {
+  type AuditEntry,
+  type AuditHead,
+  type AuditRecord,
+  chainPiece,
+  emptyHead,
+  readChainPiece,
+} from '@inkwell/contracts';
 import type { AuditFilter, AuditLog } from '@inkwell/ports';
 import { isDuplicate, type MongoConnection } from './connection.ts';
-import type { AuditDocument } from './recorder-schema.ts';
-import { timeRange } from './time-range.ts';
+import { chunksOf, firstOfEach } from './lists.ts';
+import type { AuditBlock, AuditKind } from './recorder-schema.ts';
+import { spanOf, spanWithin } from './span.ts';
 
+/** Blocks are read whole, also for one entry. */
+const mostEntriesPerBlock = 500;
+/** Blocks fetched at once: many, where little was appended at a time. */
+const batchSize = 16;
 /** Others who append at the same time; each try of ours means that one of them got on. */
 const maxTries = 100;
 const longestPauseMs = 20;
 /** Ids of facts we appended ourselves that are kept in mind: a job's creation is told again at its end. */
 const mostRemembered = 50_000;
 
-function toDocument({ seq, details, actor, ...rest }: AuditEntry): AuditDocument {
-  return { _id: seq, ...rest, actorKind: actor.kind, actor: actor.id, details: JSON.stringify(details) };
+function kindOf({ tenant, actor, keyId, action, outcome }: AuditRecord): AuditKind {
+  return { tenant, actor: actor.id, keyId, action, outcome };
 }
 
-function toEntry({ _id, details, actorKind, actor, ...rest }: AuditDocument): AuditEntry {
-  return { seq: _id, ...rest, actor: { kind: actorKind, id: actor }, details: JSON.parse(details) };
+function toBlock(before: AuditHead, records: readonly AuditRecord[]): AuditBlock {
+  const { text, last } = chainPiece(before, records);
+  return {
+    _id: before.seq + 1,
+    last: last.seq,
+    hash: last.hash,
+    ...spanOf(records.map(({ at }) => at)),
+    factIds: records.map(({ factId }) => factId),
+    kinds: firstOfEach(records.map(kindOf), (kind) => JSON.stringify(kind)),
+    text,
+  };
 }
 
-function where({ from, before, ...equal }: AuditFilter, seq: object): Record<string, unknown> {
-  const given = Object.fromEntries(Object.entries(equal).filter(([, value]) => value !== undefined));
-  return { ...given, ...timeRange('at', from, before), _id: seq };
+function entriesOf({ text, last, hash }: Pick<AuditBlock, 'text' | 'last' | 'hash'>): AuditEntry[] {
+  return readChainPiece({ text, last: { seq: last, hash } });
 }
 
-/** How many documents an ordered insert wrote before it met a duplicate. Servers differ in what they count as inserted, not in where it failed. */
-function insertedBefore(error: unknown): number {
-  const { writeErrors = [] } = error as { writeErrors?: readonly { index: number }[] | { index: number } };
-  return [writeErrors].flat()[0]?.index ?? 0;
+/** What of a filter is asked of entries for being equal. */
+function equalsOf({ from: _from, before: _before, ...equal }: AuditFilter): [keyof AuditKind, string][] {
+  return Object.entries(equal).filter(([, value]) => value !== undefined) as [keyof AuditKind, string][];
+}
+
+/** Blocks in which something may match, numbered as `place` says. */
+function blocksWith(filter: AuditFilter, place: object): Record<string, unknown> {
+  const equals = equalsOf(filter);
+  const kinds = equals.length === 0 ? {} : { kinds: { $elemMatch: Object.fromEntries(equals) } };
+  return { ...kinds, ...spanWithin(filter.from, filter.before), ...place };
+}
+
+function isWanted(entry: AuditEntry, filter: AuditFilter): boolean {
+  const kind = kindOf(entry);
+  const { from = Number.NEGATIVE_INFINITY, before = Number.POSITIVE_INFINITY } = filter;
+  return entry.at >= from && entry.at < before && equalsOf(filter).every(([field, value]) => kind[field] === value);
 }
 
 export function createAuditLog({ audit, auditHeads, call }: MongoConnection): AuditLog {
@@ -48,8 +81,8 @@ export function createAuditLog({ audit, auditHeads, call }: MongoConnection): Au
   const newest = async (): Promise<AuditHead> => {
     const noted = await head();
     if ((await audit.findById(noted.seq + 1, { _id: 1 }).lean()) === null) return noted;
-    const last = await audit.findOne().sort({ _id: -1 }).lean();
-    return last === null || noted.seq > last._id ? noted : { seq: last._id, hash: last.hash };
+    const block = await audit.findOne({}, { last: 1, hash: 1 }).sort({ _id: -1 }).lean();
+    return block === null || noted.seq > block.last ? noted : { seq: block.last, hash: block.hash };
   };
 
   const note = async ({ seq, hash }: AuditHead): Promise<void> => {
@@ -63,8 +96,8 @@ export function createAuditLog({ audit, auditHeads, call }: MongoConnection): Au
 
   const known = async (records: readonly AuditRecord[]): Promise<Set<string>> => {
     const ids = records.map(({ factId }) => factId);
-    const found = await audit.find({ factId: { $in: ids } }, { factId: 1 }).lean();
-    return new Set(found.map(({ factId }) => factId));
+    const blocks = await audit.find({ factIds: { $in: ids } }, { factIds: 1 }).lean();
+    return new Set(blocks.flatMap(({ factIds }) => factIds));
   };
 
   const own = new Set<string>();
@@ -79,66 +112,79 @@ export function createAuditLog({ audit, auditHeads, call }: MongoConnection): Au
   /** Whether records may be in the store without our knowledge: after a start, and as long as some turn out to be. */
   let doubtful = true;
 
-  /** False when one of the records was there, or somebody else appended meanwhile. Rejected halfway, it may have appended the first ones. */
+  /** False when one of the records was there, or somebody else appended meanwhile. Rejected or refused, it may have appended the first ones. */
   const tryToAppend = async (records: readonly AuditRecord[]): Promise<boolean> => {
     const there = doubtful ? await known(records) : new Set();
-    const base = await newest();
-    const entries = chainAfter(
-      base,
-      records.filter(({ factId }) => !there.has(factId)),
-    );
-    let last: AuditHead | undefined = entries.at(-1) ?? base;
+    doubtful = true;
+    const missing = records.filter(({ factId }) => !there.has(factId));
+    let last = await newest();
     let complete = true;
-    if (entries.length > 0) {
+    for (const chunk of chunksOf(missing, mostEntriesPerBlock)) {
+      const block = toBlock(last, chunk);
       try {
-        await audit.collection.insertMany(entries.map(toDocument) as never[], { ordered: true });
+        await audit.collection.insertOne(block as never);
       } catch (error) {
         if (!isDuplicate(error)) throw error;
         complete = false;
-        last = entries[insertedBefore(error) - 1];
+        break;
       }
+      last = { seq: block.last, hash: block.hash };
     }
     // Also for entries whose writer died before it could.
-    if (last !== undefined && last.seq > 0) await note({ seq: last.seq, hash: last.hash });
+    if (last.seq > 0) await note(last);
     doubtful = !complete || there.size > 0;
     return complete;
   };
 
+  const append = async (records: readonly AuditRecord[]): Promise<void> => {
+    const fresh = firstOfEach(records, ({ factId }) => factId).filter(({ factId }) => !own.has(factId));
+    if (fresh.length === 0) return;
+    for (let tries = 0; tries < maxTries; tries++) {
+      if (await tryToAppend(fresh)) {
+        remember(fresh);
+        return;
+      }
+      await delay(Math.random() * longestPauseMs);
+    }
+    throw new Error('too many append to the audit log at once');
+  };
+
+  /** Entries of the blocks at this place in the order of their numbers, or against it, that match and are `within`. */
+  const find = async (
+    filter: AuditFilter,
+    { place, order, limit, within }: { place: object; order: 1 | -1; limit: number; within(seq: number): boolean },
+  ): Promise<AuditEntry[]> => {
+    const found: AuditEntry[] = [];
+    const cursor = audit
+      .find(blocksWith(filter, place), { text: 1, last: 1, hash: 1 })
+      .sort({ _id: order })
+      .lean()
+      .cursor({ batchSize: Math.min(batchSize, limit) });
+    try {
+      for await (const block of cursor) {
+        const entries = entriesOf(block).filter((entry) => within(entry.seq) && isWanted(entry, filter));
+        found.push(...(order === 1 ? entries : entries.reverse()));
+        if (found.length >= limit) break;
+      }
+    } finally {
+      await cursor.close();
+    }
+    return found.slice(0, limit);
+  };
+
   return {
-    append: (records) =>
-      call(async () => {
-        const unique = new Map(records.map((record) => [record.factId, record]));
-        const fresh = [...unique.values()].filter(({ factId }) => !own.has(factId));
-        if (fresh.length === 0) return;
-        for (let tries = 0; tries < maxTries; tries++) {
-          if (await tryToAppend(fresh)) {
-            remember(fresh);
-            return;
-          }
-          await delay(Math.random() * longestPauseMs);
-        }
-        throw new Error('too many append to the audit log at once');
-      }),
+    append: (records) => call(() => append(records)),
 
-    list: (filter, { limit, beforeSeq = Number.MAX_SAFE_INTEGER }) =>
-      call(async () => {
-        const found = await audit
-          .find(where(filter, { $lt: beforeSeq }))
-          .sort({ _id: -1 })
-          .limit(limit)
-          .lean();
-        return found.map(toEntry);
-      }),
+    list: (filter, { limit, beforeSeq = Number.MAX_SAFE_INTEGER }) => {
+      const place = { _id: { $lt: beforeSeq } };
+      return call(() => find(filter, { place, order: -1, limit, within: (seq) => seq < beforeSeq }));
+    },
 
-    read: (filter, { limit, afterSeq }) =>
-      call(async () => {
-        const found = await audit
-          .find(where(filter, { $gt: afterSeq }))
-          .sort({ _id: 1 })
-          .limit(limit)
-          .lean();
-        return found.map(toEntry);
-      }),
+    read: (filter, { limit, afterSeq }) => {
+      // A block is no longer than that; so its id bounds the search from below.
+      const place = { _id: { $gt: afterSeq - mostEntriesPerBlock }, last: { $gt: afterSeq } };
+      return call(() => find(filter, { place, order: 1, limit, within: (seq) => seq > afterSeq }));
+    },
 
     head: () => call(head),
   };

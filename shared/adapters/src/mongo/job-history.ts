@@ -1,50 +1,120 @@
-/** JobHistory over MongoDB: a document per job, its id the job's key. */
+/**
+ * JobHistory over MongoDB: jobs of one tenant and hour that are recorded together are one document. The keys of all documents are unique, so one that
+ * holds a job which is there already is refused whole; it is made again of the others.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type JobEnded, type JobKey, jobKey } from '@inkwell/contracts';
-import type { HistoryFilter, JobHistory } from '@inkwell/ports';
+import { bucketMs, type HistoryFilter, type JobHistory } from '@inkwell/ports';
+import { mongo } from 'mongoose';
 import type { MongoConnection } from './connection.ts';
 import { insertMissing } from './insert-missing.ts';
-import type { HistoryDocument } from './recorder-schema.ts';
-import { timeRange } from './time-range.ts';
+import { chunksOf, firstOfEach } from './lists.ts';
+import type { HistoryBlock, UseSum } from './recorder-schema.ts';
+import { spanOf, spanWithin } from './span.ts';
 
-const toDocument = ({ key, ...rest }: JobEnded): HistoryDocument => ({ _id: key, ...rest });
-const toJob = ({ _id, ...rest }: HistoryDocument): JobEnded => ({ key: _id as JobKey, ...rest });
+/** What is read of a block to find one job should not be much. */
+const mostJobsPerBlock = 500;
+/** Others who record the same jobs at the same time; each refusal means that one of them got on. */
+const maxTries = 100;
+const longestPauseMs = 20;
+/** Blocks fetched at once: many, where little was recorded at a time. */
+const batchSize = 16;
 
-function where({ tenant, states, from, before }: HistoryFilter): Record<string, unknown> {
-  return {
-    tenant,
-    ...(states === undefined ? {} : { state: { $in: [...states] } }),
-    ...timeRange('finishedAt', from, before),
-  };
+function sumUse(jobs: readonly JobEnded[]): UseSum[] {
+  const sums = new Map<string, UseSum>();
+  for (const { keyId: key, userId: user, model, usage } of jobs) {
+    const of = JSON.stringify([key, user, model]);
+    const sum = sums.get(of) ?? { key, user, model, requests: 0, promptTokens: 0, completionTokens: 0 };
+    sum.requests += 1;
+    sum.promptTokens += usage.promptTokens;
+    sum.completionTokens += usage.completionTokens;
+    sums.set(of, sum);
+  }
+  return [...sums.values()];
+}
+
+function toBlocks(jobs: readonly JobEnded[]): HistoryBlock[] {
+  const hourOf = ({ finishedAt }: JobEnded) => Math.floor(finishedAt / bucketMs.hour) * bucketMs.hour;
+  const together = Map.groupBy(jobs, (job) => `${hourOf(job)} ${job.tenant}`);
+  return [...together.values()].flatMap((group) =>
+    chunksOf(group, mostJobsPerBlock).map((chunk) => ({
+      _id: new mongo.ObjectId(),
+      tenant: chunk[0]!.tenant,
+      hour: hourOf(chunk[0]!),
+      ...spanOf(chunk.map(({ finishedAt }) => finishedAt)),
+      keys: chunk.map(({ key }) => key),
+      use: sumUse(chunk),
+      text: JSON.stringify(chunk),
+    })),
+  );
+}
+
+const jobsOf = ({ text }: Pick<HistoryBlock, 'text'>) => JSON.parse(text) as JobEnded[];
+
+/** Newest end first, then by key. */
+function compare(one: JobEnded, other: JobEnded): number {
+  return other.finishedAt - one.finishedAt || (one.key < other.key ? 1 : one.key > other.key ? -1 : 0);
 }
 
 export function createJobHistory({ history, call }: MongoConnection): JobHistory {
-  return {
-    record: (jobs) => call(() => insertMissing(history.collection, jobs.map(toDocument))),
-
-    get: (key) =>
-      call(async () => {
-        const found = await history.findById(key).lean();
-        return found === null ? undefined : toJob(found as HistoryDocument);
-      }),
-
-    list: (filter, { limit, after }) =>
-      call(async () => {
-        const conditions = [where(filter)];
-        if (after !== undefined) {
-          const last = await history.findById(jobKey(filter.tenant, after)).lean();
-          if (last === null) return { jobs: [], hasMore: false };
-          const { finishedAt, _id } = last;
-          conditions.push({ $or: [{ finishedAt: { $lt: finishedAt } }, { finishedAt, _id: { $lt: _id } }] });
-        }
-        const found = await history
-          .find({ $and: conditions })
-          .sort({ finishedAt: -1, _id: -1 })
-          .limit(limit + 1)
-          .lean();
-        return {
-          jobs: found.slice(0, limit).map((one) => toJob(one as HistoryDocument)),
-          hasMore: found.length > limit,
-        };
-      }),
+  const find = async (key: JobKey): Promise<JobEnded | undefined> => {
+    const block = await history.findOne({ keys: key }, { text: 1 }).lean();
+    return block === null ? undefined : jobsOf(block).find((job) => job.key === key);
   };
+
+  const known = async (keys: readonly JobKey[]): Promise<Set<JobKey>> => {
+    const blocks = await history.find({ keys: { $in: keys } }, { keys: 1 }).lean();
+    return new Set(blocks.flatMap((block) => block.keys));
+  };
+
+  const record = async (jobs: readonly JobEnded[]): Promise<void> => {
+    let missing = firstOfEach(jobs, ({ key }) => key);
+    for (let tries = 0; tries < maxTries; tries++) {
+      const refused = await insertMissing(history.collection, toBlocks(missing));
+      if (refused.length === 0) return;
+      const open = new Set(refused.flatMap(({ keys }) => keys));
+      const there = await known([...open]);
+      missing = missing.filter(({ key }) => open.has(key) && !there.has(key));
+      await delay(Math.random() * longestPauseMs);
+    }
+    throw new Error('too many record the same jobs at once');
+  };
+
+  const list: JobHistory['list'] = async (filter, { limit, after }) => {
+    const last = after === undefined ? undefined : await find(jobKey(filter.tenant, after));
+    if (after !== undefined && last === undefined) return { jobs: [], hasMore: false };
+    const wanted = (job: JobEnded) => isWanted(job, filter) && (last === undefined || compare(job, last) > 0);
+    const within = spanWithin(filter.from, filter.before);
+    const notAfter = last === undefined ? [] : [{ earliest: { $lte: last.finishedAt } }];
+    const cursor = history
+      .find({ $and: [{ tenant: filter.tenant }, within, ...notAfter] }, { text: 1, latest: 1 })
+      .sort({ latest: -1, _id: -1 })
+      .lean()
+      .cursor({ batchSize });
+    let found: JobEnded[] = [];
+    try {
+      for await (const block of cursor) {
+        // One more than asked for tells that there are more; nothing that comes now is newer than this block.
+        if (found.length > limit && found.at(-1)!.finishedAt > block.latest) break;
+        found = [...found, ...jobsOf(block).filter(wanted)].sort(compare).slice(0, limit + 1);
+      }
+    } finally {
+      await cursor.close();
+    }
+    return { jobs: found.slice(0, limit), hasMore: found.length > limit };
+  };
+
+  return {
+    record: (jobs) => call(() => record(jobs)),
+    get: (key) => call(() => find(key)),
+    list: (filter, page) => call(() => list(filter, page)),
+  };
+}
+
+function isWanted({ state, finishedAt }: JobEnded, { states, from, before }: HistoryFilter): boolean {
+  return (
+    (states === undefined || states.includes(state)) &&
+    (from === undefined || finishedAt >= from) &&
+    (before === undefined || finishedAt < before)
+  );
 }

@@ -1,16 +1,30 @@
-/** What the recorder keeps in MongoDB, with its indexes. Unique ids are what makes facts count once; nothing expires by itself. */
+/**
+ * What the recorder keeps in MongoDB, with its indexes. What a recorder writes at once stands together: many entries or jobs make one document, whose
+ * text only we read and whose other fields find it. Unique ids are what makes facts count once; nothing expires by itself.
+ */
 import type { AuditEntry, JobEnded } from '@inkwell/contracts';
 import type { ClaimedWebhook } from '@inkwell/ports';
-import { Schema } from 'mongoose';
+import { Schema, type Types } from 'mongoose';
 
-export type AuditDocument = Omit<AuditEntry, 'seq' | 'actor' | 'details'> & {
-  /** The entry's number. */
+/** Who did what how, in one block or more. */
+export type AuditKind = Pick<AuditEntry, 'keyId' | 'tenant' | 'action' | 'outcome'> & { actor: string };
+
+/** A piece of the chain. */
+export interface AuditBlock {
+  /** Number of its first entry. */
   _id: number;
-  actorKind: AuditEntry['actor']['kind'];
-  actor: string;
-  /** JSON. */
-  details: string;
-};
+  /** Number and hash of its last entry. */
+  last: number;
+  hash: string;
+  /** Times of its entries, Unix milliseconds. */
+  earliest: number;
+  latest: number;
+  factIds: string[];
+  /** Each once. */
+  kinds: AuditKind[];
+  /** As it is hashed. */
+  text: string;
+}
 
 export interface AuditHeadDocument {
   _id: string;
@@ -18,8 +32,30 @@ export interface AuditHeadDocument {
   hash: string;
 }
 
-/** `_id` is the job's key. */
-export type HistoryDocument = Omit<JobEnded, 'key'> & { _id: string };
+/** What some jobs used together. */
+export interface UseSum {
+  key: string | null;
+  user: string | null;
+  model: string;
+  requests: number;
+  promptTokens: number;
+  completionTokens: number;
+}
+
+/** Jobs of one tenant that ended in the same hour. */
+export interface HistoryBlock {
+  _id: Types.ObjectId;
+  tenant: string;
+  /** Its start, Unix milliseconds. */
+  hour: number;
+  /** Of the ends. */
+  earliest: number;
+  latest: number;
+  keys: JobEnded['key'][];
+  use: UseSum[];
+  /** JSON of the jobs. */
+  text: string;
+}
 
 /** `_id` is the message's. */
 export type WebhookDocument = Omit<ClaimedWebhook, 'id'> & { _id: string; dueAt: number; endedAt: number | null };
@@ -28,59 +64,44 @@ const options = { versionKey: false, minimize: false, _id: false } as const;
 const text = { type: String, required: true } as const;
 const number = { type: Number, required: true } as const;
 
-export const auditSchema = new Schema<AuditDocument>(
+export const auditSchema = new Schema<AuditBlock>(
   {
     _id: number,
-    previous: text,
+    last: number,
     hash: text,
-    factId: text,
-    at: number,
-    actorKind: text,
-    actor: text,
-    keyId: String,
-    tenant: String,
-    action: text,
-    resource: text,
-    outcome: text,
-    ip: String,
-    requestId: String,
-    reason: String,
-    details: text,
+    earliest: number,
+    latest: number,
+    factIds: [String],
+    kinds: { type: Schema.Types.Mixed, required: true },
+    text,
   },
-  { ...options, collection: 'audit' },
+  { ...options, collection: 'auditBlocks' },
 );
-auditSchema.index({ factId: 1 }, { unique: true });
-for (const field of ['tenant', 'actor', 'keyId', 'action', 'at']) auditSchema.index({ [field]: 1, _id: -1 });
+auditSchema.index({ factIds: 1 }, { unique: true });
+for (const field of ['tenant', 'actor', 'keyId', 'action']) auditSchema.index({ [`kinds.${field}`]: 1, _id: -1 });
+auditSchema.index({ latest: 1, earliest: 1 });
 
 export const auditHeadSchema = new Schema<AuditHeadDocument>(
   { _id: text, seq: number, hash: text },
   { ...options, collection: 'auditHead' },
 );
 
-export const historySchema = new Schema<HistoryDocument>(
+export const historySchema = new Schema<HistoryBlock>(
   {
-    _id: text,
+    _id: { type: Schema.Types.ObjectId, required: true },
     tenant: text,
-    jobId: text,
-    keyId: String,
-    userId: String,
-    actor: { type: Schema.Types.Mixed, required: true },
-    ip: String,
-    requestId: { type: String, default: '' },
-    model: text,
-    priority: text,
-    state: text,
-    reason: String,
-    usage: { type: Schema.Types.Mixed, required: true },
-    attempts: number,
-    createdAt: number,
-    startedAt: Number,
-    finishedAt: number,
+    hour: number,
+    earliest: number,
+    latest: number,
+    keys: [String],
+    use: { type: Schema.Types.Mixed, required: true },
+    text,
   },
-  { ...options, collection: 'history' },
+  { ...options, collection: 'historyBlocks' },
 );
-historySchema.index({ tenant: 1, finishedAt: -1, _id: -1 });
-historySchema.index({ finishedAt: 1 });
+historySchema.index({ keys: 1 }, { unique: true });
+historySchema.index({ tenant: 1, latest: -1, _id: -1 });
+historySchema.index({ hour: 1 });
 
 export const webhookSchema = new Schema<WebhookDocument>(
   {

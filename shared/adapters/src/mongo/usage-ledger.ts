@@ -1,10 +1,15 @@
-/** UsageLedger over MongoDB: sums of the history of jobs, made when they are asked for, over an index by time. */
+/** UsageLedger over MongoDB: blocks of the history of jobs have their sums with them; those are added up when they are asked for. */
 import type { UsageGroup, UsageLedger, UsageQuery, UsageSum } from '@inkwell/ports';
 import { bucketMs } from '@inkwell/ports';
 import type { PipelineStage } from 'mongoose';
 import type { MongoConnection } from './connection.ts';
 
-const fields: Readonly<Record<UsageGroup, string>> = { tenant: 'tenant', key: 'keyId', user: 'userId', model: 'model' };
+const fields: Readonly<Record<UsageGroup, string>> = {
+  tenant: '$tenant',
+  key: '$use.key',
+  user: '$use.user',
+  model: '$use.model',
+};
 
 interface SumDocument extends Omit<UsageSum, 'start' | UsageGroup> {
   _id: { start: number } & Partial<Record<UsageGroup, string | null>>;
@@ -12,18 +17,20 @@ interface SumDocument extends Omit<UsageSum, 'start' | UsageGroup> {
 
 function pipeline({ tenant, size, from, before, groupBy, limit }: UsageQuery): PipelineStage[] {
   const ms = bucketMs[size];
-  const finishedAt = { $gte: Math.floor(from / ms) * ms, $lt: Math.ceil(before / ms) * ms };
-  const start = { $subtract: ['$finishedAt', { $mod: ['$finishedAt', ms] }] };
-  const groups = Object.fromEntries(groupBy.map((group) => [group, `$${fields[group]}`]));
+  const hour = { $gte: Math.floor(from / ms) * ms, $lt: Math.ceil(before / ms) * ms };
+  const start = { $subtract: ['$hour', { $mod: ['$hour', ms] }] };
+  const groups = Object.fromEntries(groupBy.map((group) => [group, fields[group]]));
   const order = Object.fromEntries(['start', ...groupBy].map((name) => [`_id.${name}`, 1 as const]));
   return [
-    { $match: tenant === undefined ? { finishedAt } : { tenant, finishedAt } },
+    { $match: tenant === undefined ? { hour } : { tenant, hour } },
+    { $project: { tenant: 1, hour: 1, use: 1 } },
+    { $unwind: '$use' },
     {
       $group: {
         _id: { start, ...groups },
-        requests: { $sum: 1 },
-        promptTokens: { $sum: '$usage.promptTokens' },
-        completionTokens: { $sum: '$usage.completionTokens' },
+        requests: { $sum: '$use.requests' },
+        promptTokens: { $sum: '$use.promptTokens' },
+        completionTokens: { $sum: '$use.completionTokens' },
       },
     },
     { $sort: order },

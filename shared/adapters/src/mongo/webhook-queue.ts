@@ -32,12 +32,12 @@ export function createWebhookQueue({ webhooks, call }: MongoConnection): Webhook
 
   return {
     add: (added) =>
-      call(() =>
-        insertMissing(
+      call(async () => {
+        await insertMissing(
           webhooks.collection,
           added.map(({ id, ...rest }) => ({ _id: id, ...rest, tries: 0, dueAt: 0, endedAt: null })),
-        ),
-      ),
+        );
+      }),
 
     claim: (wish) => call(() => claim(wish)),
 
