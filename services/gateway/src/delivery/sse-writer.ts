@@ -97,7 +97,9 @@ export class SseWriter {
     const { socket } = response;
     // A response that waits behind another on its connection has no socket yet; one for HTTP/1.0 has no chunks.
     if (socket === null || !response.chunkedEncoding) return response.write(frames);
-    return socket.write(`${Buffer.byteLength(frames).toString(16)}\r\n${frames}\r\n`);
+    const bytes = Buffer.byteLength(frames);
+    // Pure ASCII, as most is, need not be encoded.
+    return socket.write(`${bytes.toString(16)}\r\n${frames}\r\n`, bytes === frames.length ? 'latin1' : 'utf8');
   }
 
   #schedule(): void {

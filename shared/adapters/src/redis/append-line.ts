@@ -36,7 +36,7 @@ local at, answers = 3, {}
 for index = 1, #KEYS / 2 do
   local last = at + 3 + ARGV[at + 3]
   local done, answer = pcall(appendOne, told, KEYS[2 * index - 1], KEYS[2 * index], at, last, ARGV, retention)
-  answers[index] = done and answer or 2
+  answers[index] = done and answer or '2'
   at = last + 1
 end
 tellAll(told)
@@ -53,14 +53,14 @@ local function appendOne(told, job, events, at, last, args, retention)
   local from = lastSeq - (last - first + 1)
   local known = call('HMGET', job, 'fence', 'ended', 'state', 'followers')
   local isOpen = (known[1] or '0') == args[at] and not known[2]
-  if last < first then return isOpen and call('LLEN', events) == from and 1 or 0 end
-  if not isOpen then return isRepeated(events, from, args[first]) and 1 or 0 end
+  if last < first then return isOpen and call('LLEN', events) == from and '1' or '0' end
+  if not isOpen then return isRepeated(events, from, args[first]) and '1' or '0' end
   for part = first, last, 1000 do
     local upTo = math.min(part + 999, last)
     local length = call('RPUSH', events, unpack(args, part, upTo))
     if length ~= from + upTo - first + 1 then
       call('LTRIM', events, 0, part - upTo - 2)
-      return isRepeated(events, from, args[first]) and 1 or 0
+      return isRepeated(events, from, args[first]) and '1' or '0'
     end
   end
   if terminal == '1' then call('HSET', job, 'ended', 1) end
@@ -69,7 +69,7 @@ local function appendOne(told, job, events, at, last, args, retention)
     call('PEXPIRE', events, retention)
   end
   tell(told, job, known[4], lastSeq, terminal, args, first, last)
-  return 1
+  return '1'
 end
 `,
   },

@@ -1,9 +1,9 @@
 /** JobSteps over Redis: each step is one function of the server, so a job that nothing disturbs takes three calls from its creation to its end. */
 import { type JobEvent, type JobKey, type JobRecord, sequencesOf, terminalStates } from '@inkwell/contracts';
 import { type JobBegin, type JobSteps, queuedEvent, type Reading, startedEvent } from '@inkwell/ports';
-import { endsStory, numberEvents } from '../append.ts';
+import { endsStory } from '../append.ts';
 import type { RedisConnection } from './connection.ts';
-import { toEntry } from './entry.ts';
+import { toEntries, toEntry } from './entry.ts';
 import type { Expected } from './expectations.ts';
 import { recordFields, toFields, toRecord } from './job-hash.ts';
 import { createRecord, tenantOf } from './job-store.ts';
@@ -101,7 +101,7 @@ export function createJobSteps(
   return {
     async accept(job, limits, reading = 'nothing') {
       const first: JobEvent = { ...queuedEvent(job), seq: 1 };
-      const entry = toEntry(newMark(), first);
+      const entry = toEntry(newMark(), first, 1);
       const expected = reading === 'nothing' ? undefined : await feeds[reading].expect(job.key);
       let told: JobEvent[] | undefined;
       try {
@@ -127,7 +127,7 @@ export function createJobSteps(
       const shared = [keys.leases, keys.counts, keys.queued, keys.unpublished];
       const names = [keys.job(key), keys.events(key), ...shared, ...mine];
       const mark = newMark();
-      const args = [owner, ttlMs, mark, key, keys.feed(''), start.at, toEntry(mark, startedEvent(start))];
+      const args = [owner, ttlMs, mark, key, keys.feed(''), start.at, toEntry(mark, startedEvent(start), 2)];
       return toBegin(await connection.call((redis) => beginJob.run(redis, names, args)));
     },
 
@@ -137,7 +137,7 @@ export function createJobSteps(
       const mine = [keys.jobsIn(tenant, 'in_progress'), keys.jobsIn(tenant, state)];
       const names = [keys.job(key), keys.events(key), keys.leases, keys.counts, keys.finished, ...mine];
       const mark = newMark();
-      const entries = numberEvents(events, afterSeq).map((event) => toEntry(mark, event));
+      const entries = toEntries(mark, events, afterSeq);
       const values = toFields(patch);
       const at = patch.finishedAt ?? events.at(-1)!.at;
       const head = [fence, afterSeq, mark, state, at, key, keys.feed(''), keepsLease ? 1 : 0];

@@ -6,12 +6,12 @@
  */
 import type { JobEvent, JobKey } from '@inkwell/contracts';
 import type { ResultStream } from '@inkwell/ports';
-import { endsStory, numberEvents } from '../append.ts';
+import { endsStory } from '../append.ts';
 import { followBySubscribing } from '../follow.ts';
 import { AppendLine } from './append-line.ts';
 import type { RedisConnection } from './connection.ts';
 import type { EndFeed } from './end-feed.ts';
-import { parseEntry, toEntry } from './entry.ts';
+import { parseEntry, toEntries } from './entry.ts';
 import type { Keyspace } from './keyspace.ts';
 import { newMark } from './mark.ts';
 import type { StoryFeed } from './story-feed.ts';
@@ -28,7 +28,7 @@ export function createResultStream(
   return {
     async append(key, fence, afterSeq, events) {
       const mark = newMark();
-      const entries = numberEvents(events, afterSeq).map((event) => toEntry(mark, event));
+      const entries = toEntries(mark, events, afterSeq);
       const terminal = endsStory(events);
       return line.append({ job: keys.job(key), events: keys.events(key), fence, afterSeq, terminal, entries });
     },

@@ -3,6 +3,7 @@
  * has for a process goes there as one message.
  */
 import type { JobEvent } from '@inkwell/contracts';
+import { parseEvents } from './entry.ts';
 import { markLength } from './mark.ts';
 
 /** Longest that followers are told in full, in bytes; beyond it they read for themselves. */
@@ -89,7 +90,7 @@ export function* readNews(message: string): Generator<StoryNews> {
       number: Number(head[1]),
       lastSeq: Number(head[2]),
       ended: head[3] === '1',
-      events: events === '' ? [] : (JSON.parse(events) as JobEvent[]),
+      events: events === '' ? [] : parseEvents(events),
     };
   }
 }
