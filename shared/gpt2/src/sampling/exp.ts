@@ -2,7 +2,8 @@
  * exp() for softmax over a whole vocabulary: several times faster than Math.exp, and built only from IEEE-754
  * multiplications and additions, so the same bits come out on every machine and engine.
  * Range reduction x = r - i·ln2/64 with ln2/64 in two parts (Cody and Waite, 1980; table as in Tang 1989), then a
- * Taylor polynomial on |r| <= ln2/128.
+ * Taylor polynomial on |r| <= ln2/128. This is the definition; the passes over a vocabulary (assembly/sampling) do the
+ * same for two logits at a time, with this table.
  */
 
 const STEPS = 64;
@@ -15,7 +16,7 @@ const STEP_LOW = 1.9082149292705877e-10 / STEPS;
 const UNDERFLOW = -700;
 
 /** 2^-(i/64), i = 0 … 63, from square roots and products, which IEEE-754 rounds the same everywhere. */
-const FRACTIONS = new Float64Array(STEPS).fill(1);
+export const FRACTIONS = new Float64Array(STEPS).fill(1);
 for (let bit = STEPS / 2, root = Math.SQRT1_2; bit >= 1; bit /= 2, root = Math.sqrt(root)) {
   for (let i = 0; i < STEPS; i++) if (i & bit) FRACTIONS[i]! *= root;
 }

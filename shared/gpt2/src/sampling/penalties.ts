@@ -1,7 +1,4 @@
-/**
- * Adjusts logits by logit bias and by what was already said. The result is written to a scratch row: the model's own
- * logits stay untouched, because log-probabilities are reported from them.
- */
+/** Adjusts logits by logit bias and by what was already said. */
 import type { ResolvedParameters } from './parameters.ts';
 
 /** The tokens a sequence holds so far. */
@@ -25,16 +22,9 @@ function occurrences(ids: ArrayLike<number>, from: number): Map<number, number> 
 
 /**
  * Bias, then repetition penalty (prompt and output), then presence and frequency penalties (output only).
- * @param logits [n_vocab], read only
- * @param adjusted [n_vocab], overwritten
+ * @param adjusted [n_vocab], a copy of the model's own, from which log-probabilities are reported
  */
-export function adjustLogits(
-  logits: Float32Array,
-  history: History,
-  p: ResolvedParameters,
-  adjusted: Float32Array,
-): void {
-  adjusted.set(logits);
+export function adjustLogits(adjusted: Float32Array, history: History, p: ResolvedParameters): void {
   for (const [id, bias] of p.logitBias) {
     if (id < adjusted.length) adjusted[id] = adjusted[id]! + bias;
   }

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { memory } from '@tensorflow/tfjs-core';
@@ -13,14 +13,16 @@ import { kernelsAgree } from './self-test.ts';
 import { tfjsRuntime } from './tfjs-runtime.ts';
 import { createThreadPool } from './thread-pool.ts';
 
-it('rebuilding the kernels gives the committed bytes', async () => {
+it('rebuilding the kernels, those of sampling too, gives the committed bytes', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'inkwell-kernels-'));
   try {
-    const rebuilt = join(directory, 'kernels.wasm');
     const build = fileURLToPath(new URL('../../../assembly/build.mjs', import.meta.url));
-    await promisify(execFile)(process.execPath, [build, rebuilt], { timeout: 60_000 });
-    const committed = await readFile(new URL('kernels.wasm', import.meta.url));
-    expect((await readFile(rebuilt)).equals(committed), 'run `npm run build:kernels`').toBe(true);
+    await promisify(execFile)(process.execPath, [build, directory], { timeout: 60_000 });
+    for (const file of ['kernels.wasm', '../../sampling/sampling.wasm']) {
+      const committed = await readFile(new URL(file, import.meta.url));
+      const rebuilt = await readFile(join(directory, basename(file)));
+      expect(rebuilt.equals(committed), `${file}: run \`npm run build:kernels\``).toBe(true);
+    }
   } finally {
     await rm(directory, { recursive: true });
   }
