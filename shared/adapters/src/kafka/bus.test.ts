@@ -1,6 +1,7 @@
 /** What the bus over Kafka promises beyond the port: grouped writing, patience with long jobs, bytes nobody can read, and lag. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Fact } from '@inkwell/contracts';
 import { fact, Inbox, message, newTenant } from '@inkwell/ports/conformance';
 import { CompressionTypes, type Producer } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -9,7 +10,7 @@ import type { RunningService } from '../../../../infra/services/running-service.
 import { createClient } from './client.ts';
 import { migrateTopics, openKafkaBus } from './index.ts';
 import { freshInstallation, type Installation } from './testing/fresh-bus.ts';
-import { topicNames } from './topics.ts';
+import { partitionOf, topicNames } from './topics.ts';
 
 let server: RunningService;
 const cleanups: (() => unknown)[] = [];
@@ -185,6 +186,38 @@ it('puts unreadable facts aside and keeps the order of the others', async () => 
     expect.stringContaining('version'),
     expect.stringContaining('version'),
   ]);
+  await expect.poll(async () => (await bus.lag(['g'])).at(-1)?.messages).toBe(0);
+  controller.abort();
+});
+
+it('writes facts that come together as lists, tells them one by one, and puts aside only what of a list is unreadable', async () => {
+  const installation = await install();
+  const bus = await installation.open();
+  const facts = Array.from({ length: 1500 }, (_, at) =>
+    fact(`subject ${at % 7}`, { at, body: { text: 'ü'.repeat(300) } }),
+  );
+  await Promise.all(facts.map((published) => bus.factLog.publish(published)));
+  const [written] = (await bus.lag(['g'])).filter(({ topic }) => topic.endsWith('facts'));
+  expect(written!.messages).toBeLessThan(30);
+  const strange = await strangeProducer();
+  const last = fact('subject 0', { at: 1500 });
+  const list = JSON.stringify([{ version: 9 }, last, 'no fact']);
+  const { facts: topic } = topicNames(installation.topicPrefix);
+  await strange.send({ topic, messages: [{ value: list, partition: partitionOf('subject 0', 2) }] });
+  const told: Fact[] = [];
+  const controller = new AbortController();
+  await bus.factLog.consume({
+    group: 'g',
+    signal: controller.signal,
+    onFacts: async (some) => void told.push(...some),
+  });
+  await expect.poll(() => told.length, { timeout: 20_000 }).toBe(facts.length + 1);
+  for (let subject = 0; subject < 7; subject++) {
+    const of = ({ subject: one }: Fact) => one === `subject ${subject}`;
+    expect(told.filter(of)).toEqual([...facts, last].filter(of));
+  }
+  const aside = await bus.unreadable(10);
+  expect(aside.map(({ value }) => String(value))).toEqual(['"no fact"', '{"version":9}']);
   await expect.poll(async () => (await bus.lag(['g'])).at(-1)?.messages).toBe(0);
   controller.abort();
 });

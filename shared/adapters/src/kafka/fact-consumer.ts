@@ -10,7 +10,7 @@ import { type KafkaLog, reasonOf } from './client.ts';
 import { GroupMember, type GroupTiming } from './group-member.ts';
 import { committedOffsets, type Link, logOffsets, type Place, placeKey } from './link.ts';
 import { LogReader, type ReadingPace } from './log-reader.ts';
-import { type Decoded, decode } from './messages.ts';
+import { decodeAll } from './messages.ts';
 
 export interface FactConsumerOptions extends GroupTiming {
   projection: Projection;
@@ -24,14 +24,16 @@ export interface FactConsumerOptions extends GroupTiming {
   writeUnreadable(place: Place, message: KafkaMessage, reason: string): Promise<void>;
 }
 
+/** A message with its facts. */
 interface Read {
   message: KafkaMessage;
-  content: Decoded<Fact>;
+  contents: ReturnType<typeof decodeAll<typeof factSchema>>;
 }
 
 interface Partition extends Place {
-  /** Read and not taken in, in order. */
+  /** Messages that were read and not taken in, in order, and how many facts they hold. */
   waiting: Read[];
+  factCount: number;
   /** Of the first fact not taken in. */
   offset: number;
   /** False once the partition is somebody else's. */
@@ -40,6 +42,7 @@ interface Partition extends Place {
 
 /** Nobody waits for a fact: many are written together. */
 const pace: ReadingPace = { longPollMs: 500, shortPollMs: 100, minBytes: 524_288, pauseMs: 50 };
+/** Beyond it only what is in one message with them. */
 const mostFactsPerBatch = 1000;
 /** Facts of one partition that wait here before reading it pauses. */
 const readAhead = 1000;
@@ -105,7 +108,7 @@ export class FactConsumer {
     for (const place of places) {
       const known = committed.get(placeKey(place))?.offset ?? -1;
       const offset = known < 0 ? (earliest.get(placeKey(place)) ?? 0) : known;
-      this.#partitions.set(place.partition, { ...place, waiting: [], offset, ours: true });
+      this.#partitions.set(place.partition, { ...place, waiting: [], factCount: 0, offset, ours: true });
       this.#reader.read(place, offset);
     }
   }
@@ -132,8 +135,12 @@ export class FactConsumer {
   #take(place: Place, messages: readonly KafkaMessage[]): void {
     const partition = this.#partitions.get(place.partition);
     if (partition === undefined) return;
-    for (const message of messages) partition.waiting.push({ message, content: decode(factSchema, message.value) });
-    if (partition.waiting.length > readAhead) this.#reader.pause(partition);
+    for (const message of messages) {
+      const contents = decodeAll(factSchema, message.value);
+      partition.waiting.push({ message, contents });
+      partition.factCount += contents.length;
+    }
+    if (partition.factCount > readAhead) this.#reader.pause(partition);
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined;
     });
@@ -164,18 +171,27 @@ export class FactConsumer {
     }
   }
 
-  /** How many facts of which partition; of every partition some, so that none waits for the others. */
+  /** How many messages of which partition; of every partition some, so that none waits for the others. */
   #nextBatch(): { partition: Partition; count: number }[] {
     const filled = [...this.#partitions.values()].filter(({ waiting }) => waiting.length > 0);
     const each = Math.max(1, Math.floor(mostFactsPerBatch / Math.max(1, filled.length)));
-    return filled.map((partition) => ({ partition, count: Math.min(each, partition.waiting.length) }));
+    return filled.map((partition) => {
+      let facts = 0;
+      const beyond = partition.waiting.findIndex(({ contents }, index) => {
+        facts += contents.length;
+        return index > 0 && facts > each;
+      });
+      return { partition, count: beyond === -1 ? partition.waiting.length : beyond };
+    });
   }
 
   async #tell(reads: readonly { partition: Partition; read: Read }[]): Promise<void> {
     const facts: Fact[] = [];
     for (const { partition, read } of reads) {
-      if ('value' in read.content) facts.push(read.content.value);
-      else await this.#putAside(partition, read.message, read.content.unreadable);
+      for (const content of read.contents) {
+        if ('value' in content) facts.push(content.value);
+        else await this.#putAside(partition, { ...read.message, value: content.bytes }, content.unreadable);
+      }
     }
     if (facts.length > 0) await this.#options.projection.onFacts(facts);
   }
@@ -187,9 +203,11 @@ export class FactConsumer {
 
   async #takenIn(batch: readonly { partition: Partition; count: number }[]): Promise<void> {
     for (const { partition, count } of batch) {
-      const last = partition.waiting.splice(0, count).at(-1);
+      const taken = partition.waiting.splice(0, count);
+      for (const { contents } of taken) partition.factCount -= contents.length;
+      const last = taken.at(-1);
       if (last !== undefined) partition.offset = Number(last.message.offset) + 1;
-      if (partition.ours && partition.waiting.length < readAhead / 2) this.#reader.resume(partition);
+      if (partition.ours && partition.factCount < readAhead / 2) this.#reader.resume(partition);
     }
     await this.#member?.commit(this.#progress()).catch((error) => {
       this.#options.log.warn({ reason: reasonOf(error) }, 'what was taken in could not be committed yet');

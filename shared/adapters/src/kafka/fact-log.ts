@@ -1,4 +1,7 @@
-/** FactLog over one Kafka topic, partitioned by subject; every group of projections is a Kafka group of its own. */
+/**
+ * FactLog over one Kafka topic, partitioned by subject; every group of projections is a Kafka group of its own. A message holds a list of facts: those of
+ * a partition that are written together.
+ */
 import { type Fact, factSchema } from '@inkwell/contracts';
 import type { Clock, FactLog, FactConsumer as Projection } from '@inkwell/ports';
 import { FactConsumer } from './fact-consumer.ts';
@@ -24,7 +27,7 @@ export class KafkaFactLog implements FactLog {
     const value = encode(factSchema, fact);
     const { producer, names } = this.#session;
     const partition = partitionOf(fact.subject, this.#partitions);
-    await producer.send({ topic: names.facts, partition, key: fact.subject, value }, mayWaitMs);
+    await producer.send({ topic: names.facts, partition, key: null, value, listed: true }, mayWaitMs);
   }
 
   async consume(projection: Projection): Promise<void> {

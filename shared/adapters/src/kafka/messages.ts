@@ -35,13 +35,36 @@ export function encode<Schema extends z.ZodType>(schema: Schema, value: z.input<
 }
 
 export function decode<Schema extends z.ZodType>(schema: Schema, bytes: Buffer | null): Decoded<z.output<Schema>> {
+  const parsed = parse(bytes);
+  return 'unreadable' in parsed ? parsed : check(schema, parsed.value);
+}
+
+/** One value, or a list of them, each read by itself. What cannot be read comes with its bytes. */
+export function decodeAll<Schema extends z.ZodType>(
+  schema: Schema,
+  bytes: Buffer | null,
+): ({ value: z.output<Schema> } | { unreadable: string; bytes: Buffer | null })[] {
+  const parsed = parse(bytes);
+  if ('unreadable' in parsed) return [{ ...parsed, bytes }];
+  const items: unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
+  return items.map((item) => {
+    const decoded = check(schema, item);
+    return 'value' in decoded ? decoded : { ...decoded, bytes: Buffer.from(JSON.stringify(item)) };
+  });
+}
+
+function parse(bytes: Buffer | null): Decoded<unknown> {
   if (bytes === null) return { unreadable: 'There is no value.' };
   try {
-    const parsed = schema.safeParse(JSON.parse(utf8.decode(bytes)));
-    if (parsed.success) return { value: parsed.data };
-    const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-    return { unreadable: problems.join('; ').slice(0, longestReason) };
+    return { value: JSON.parse(utf8.decode(bytes)) };
   } catch (error) {
     return { unreadable: (error instanceof Error ? error.message : String(error)).slice(0, longestReason) };
   }
+}
+
+function check<Schema extends z.ZodType>(schema: Schema, value: unknown): Decoded<z.output<Schema>> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return { value: parsed.data };
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  return { unreadable: problems.join('; ').slice(0, longestReason) };
 }

@@ -10,17 +10,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { InkwellError } from '@inkwell/contracts';
 import { Deadlines, withDeadline } from '@inkwell/resilience';
-import type { IHeaders, Kafka, Producer } from 'kafkajs';
+import type { Kafka, Producer } from 'kafkajs';
 import { closed, type KafkaLog, reasonOf, unavailable } from './client.ts';
 import { errorType, placeKey } from './link.ts';
-
-export interface OutgoingMessage {
-  topic: string;
-  partition: number;
-  key: string | Buffer | null;
-  value: string | Buffer | null;
-  headers?: IHeaders;
-}
+import { type ListedMessage, type OutgoingMessage, toMessages } from './outgoing-message.ts';
 
 export interface GroupingProducerOptions {
   client: Kafka;
@@ -77,7 +70,7 @@ export class GroupingProducer {
   }
 
   /** @param mayWaitMs how much later it may be written, to share a request */
-  send(message: OutgoingMessage, mayWaitMs = 0): Promise<void> {
+  send(message: OutgoingMessage | ListedMessage, mayWaitMs = 0): Promise<void> {
     if (this.#closed) return Promise.reject(closed());
     const sizeBytes = Buffer.byteLength(message.value ?? '') + Buffer.byteLength(message.key ?? '') + frameBytes;
     if (this.#pending.length >= mostPending)
@@ -159,8 +152,9 @@ export class GroupingProducer {
 
   async #write(group: readonly Pending[]): Promise<void> {
     const producer = await this.#connected();
-    const byTopic = Map.groupBy(group, ({ message }) => message.topic);
-    const topicMessages = [...byTopic].map(([topic, of]) => ({ topic, messages: of.map(({ message }) => message) }));
+    const outgoing = group.map(({ message }) => message);
+    const byTopic = Map.groupBy(outgoing, ({ topic }) => topic);
+    const topicMessages = [...byTopic].map(([topic, of]) => ({ topic, messages: toMessages(of) }));
     this.#requests++;
     try {
       // kafkajs would try the same connection again, dead or not, a few times as long; a new producer takes a new one.
@@ -170,8 +164,8 @@ export class GroupingProducer {
         this.#options.deadlineMs,
       );
       const written = new Set(answers.map(({ topicName, partition }) => placeKey({ topic: topicName, partition })));
-      const missing = group.find(({ message }) => !written.has(placeKey(message)));
-      if (missing !== undefined) throw new Error(`partition ${placeKey(missing.message)} was left out`);
+      const missing = outgoing.find((message) => !written.has(placeKey(message)));
+      if (missing !== undefined) throw new Error(`partition ${placeKey(missing)} was left out`);
     } catch (error) {
       this.#producer = undefined;
       void producer.disconnect().catch(() => {});
