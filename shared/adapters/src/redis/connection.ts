@@ -26,6 +26,8 @@ export interface RedisConnection {
   readonly closed: AbortSignal;
   /** Runs the call and translates its failure. */
   call<Value>(work: (commands: Redis) => Promise<Value>): Promise<Value>;
+  /** Runs it once all that came in this turn of the event loop has been looked at, before what was written in it goes out. */
+  atTurnEnd(work: () => void): void;
   close(): Promise<void>;
 }
 
@@ -79,6 +81,7 @@ export async function connectRedis({ url, deadlineMs, log }: RedisConnectionOpti
         throw translate(error);
       }
     },
+    atTurnEnd: (work) => calls.atTurnEnd(work),
     async close() {
       if (closing.signal.aborted) return;
       closing.abort();
@@ -95,6 +98,7 @@ class Calls {
   readonly #line = new WaitingLine(mostWaiting);
   #unanswered = 0;
   #corked: Redis['stream'] | undefined;
+  #atTurnEnd: (() => void)[] = [];
 
   constructor(redis: Redis, deadlineMs: number) {
     this.#redis = redis;
@@ -124,16 +128,30 @@ class Calls {
     }
   }
 
+  atTurnEnd(work: () => void): void {
+    if (this.#atTurnEnd.push(work) === 1) setImmediate(() => this.#endTurn());
+  }
+
+  #endTurn(): void {
+    const works = this.#atTurnEnd;
+    this.#atTurnEnd = [];
+    for (const work of works) work();
+    this.#uncork();
+  }
+
   /** Holds what is written until all that came in this turn has been looked at, so that it goes out in one system call. */
   #cork(): void {
     const { stream } = this.#redis;
     if (this.#corked === stream) return;
+    this.#uncork();
     this.#corked = stream;
     stream.cork();
-    setImmediate(() => {
-      if (this.#corked === stream) this.#corked = undefined;
-      stream.uncork();
-    });
+    setImmediate(() => this.#uncork());
+  }
+
+  #uncork(): void {
+    this.#corked?.uncork();
+    this.#corked = undefined;
   }
 }
 

@@ -5,6 +5,7 @@
 import { handOver } from './handoff.ts';
 import { recordFields } from './job-hash.ts';
 import { script, serverClock } from './script.ts';
+import { stepScript } from './step-line.ts';
 
 const fields = recordFields.map((field) => `'${field}'`).join(', ');
 
@@ -14,58 +15,61 @@ const fields = recordFields.map((field) => `'${field}'`).join(', ');
  * KEYS: job, events, queued, counts, leases, the tenant's jobs in progress, places, the tenant's queued jobs, then one index per metadata pair,
  * unpublished.
  * ARGV: mark, limits, key, priority, creation, the record as JSON, the story's first entry (empty: none yet), address of who waits for it (or empty),
- * how many places it takes (0: none, it is to wait), what the names of workers' hashes and channels begin with.
+ * how many places it takes (0: none, it is to wait). For all: what the names of workers' hashes and channels begin with.
  */
-export const createJob = script(
-  `${serverClock}
-local mark, maxQueued, maxQueuedPerTenant, key, priority, createdAt, given, entry, address, places, workers = unpack(ARGV)
-local begun = redis.call('EXISTS', KEYS[1], KEYS[2]) > 0
+export const createJob = stepScript({
+  prelude: `${handOver}
+local function append(list, ...)
+  for _, value in ipairs({...}) do list[#list + 1] = value end
+end
+`,
+  begin: `${serverClock}
+shared = {now = now, workers = ARGV[1]}
+`,
+  step: `
+local job, events, queued, counts, leases, running, places, waiting = unpack(KEYS, key + 1, key + 8)
+local mark, maxQueued, maxQueuedPerTenant, id, priority, createdAt, given, entry, address, wanted = unpack(ARGV, at, last)
+local begun = redis.call('EXISTS', job, events) > 0
 if begun then
-  local created, ordinal, take, owner = unpack(redis.call('HMGET', KEYS[1], 'created', 'ordinal', 'take', 'owner'))
+  local created, ordinal, take, owner = unpack(redis.call('HMGET', job, 'created', 'ordinal', 'take', 'owner'))
   if created == mark then return {'created', ordinal, take == mark and owner or ''} end
-  if created then return {'exists', redis.call('HMGET', KEYS[1], ${fields})} end
+  if created then return {'exists', redis.call('HMGET', job, ${fields})} end
 end
 local values = {'given', given, 'priority', priority, 'createdAt', createdAt, 'created', mark}
 if address ~= '' then
-  append(values, 'followers', (begun and redis.call('HGET', KEYS[1], 'followers') or '') .. address .. ' ')
+  append(values, 'followers', (begun and redis.call('HGET', job, 'followers') or '') .. address .. ' ')
 end
 local worker, ttl
-if places ~= '0' and not begun then worker, ttl = handOver(KEYS[7], workers, tonumber(places), given) end
+if wanted ~= '0' and not begun then worker, ttl = handOver(places, shared.workers, tonumber(wanted), given) end
 if worker then
   append(values, 'ordinal', '0', 'state', 'in_progress', 'attempts', '1', 'startedAt', createdAt, 'moved', mark, 'writer', '1',
-    'fence', '1', 'owner', worker, 'until', now + ttl, 'take', mark)
-  redis.call('HSET', KEYS[1], unpack(values))
-  redis.call('HINCRBY', KEYS[4], 'handed', 1)
-  redis.call('ZADD', KEYS[5], now + ttl, key)
-  redis.call('ZADD', KEYS[6], createdAt, key)
-  for index = 9, #KEYS - 1 do redis.call('ZADD', KEYS[index], createdAt, key) end
-  redis.call('RPUSH', KEYS[2], entry, mark .. '{"type":"job.started","at":' .. createdAt .. ',"attempt":1,"worker":' .. cjson.encode(worker) .. ',"seq":2}')
+    'fence', '1', 'owner', worker, 'until', shared.now + ttl, 'take', mark)
+  redis.call('HSET', job, unpack(values))
+  redis.call('HINCRBY', counts, 'handed', 1)
+  redis.call('ZADD', leases, shared.now + ttl, id)
+  redis.call('ZADD', running, createdAt, id)
+  for index = key + 9, lastKey - 1 do redis.call('ZADD', KEYS[index], createdAt, id) end
+  redis.call('RPUSH', events, entry, mark .. '{"type":"job.started","at":' .. createdAt .. ',"attempt":1,"worker":' .. cjson.encode(worker) .. ',"seq":2}')
   return {'created', '0', worker}
 end
-local own = redis.call('ZCARD', KEYS[8])
+local own = redis.call('ZCARD', waiting)
 if own >= tonumber(maxQueuedPerTenant) then return {'tenant', own} end
-local all = redis.call('ZCARD', KEYS[3])
+local all = redis.call('ZCARD', queued)
 if all >= tonumber(maxQueued) then return {'queue', all} end
-local ordinal = redis.call('HINCRBY', KEYS[4], 'ordinal:' .. priority, 1)
+local ordinal = redis.call('HINCRBY', counts, 'ordinal:' .. priority, 1)
 append(values, 'ordinal', ordinal)
 append(values, 'state', 'queued')
-redis.call('HSET', KEYS[1], unpack(values))
-redis.call('ZADD', KEYS[3], createdAt, key)
-for index = 8, #KEYS do redis.call('ZADD', KEYS[index], createdAt, key) end
+redis.call('HSET', job, unpack(values))
+redis.call('ZADD', queued, createdAt, id)
+for index = key + 8, lastKey do redis.call('ZADD', KEYS[index], createdAt, id) end
 if begun then
-  redis.call('PERSIST', KEYS[1])
-  redis.call('PERSIST', KEYS[2])
+  redis.call('PERSIST', job)
+  redis.call('PERSIST', events)
 end
-if entry ~= '' and (not begun or redis.call('EXISTS', KEYS[2]) == 0) then redis.call('RPUSH', KEYS[2], entry) end
+if entry ~= '' and (not begun or redis.call('EXISTS', events) == 0) then redis.call('RPUSH', events, entry) end
 return {'created', ordinal, ''}
 `,
-  {
-    prelude: `${handOver}
-local function append(list, ...)
-  for _, value in ipairs({...}) do list[#list + 1] = value end
-end`,
-  },
-);
+});
 
 /**
  * Answers the record's fields, or nothing for a conflict. The states to come from are those that the table allows.

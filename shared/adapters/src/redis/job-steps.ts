@@ -6,10 +6,12 @@ import type { RedisConnection } from './connection.ts';
 import { toEntries, toEntry } from './entry.ts';
 import type { Expected } from './expectations.ts';
 import { recordFields, toFields, toRecord } from './job-hash.ts';
+import { createJob } from './job-scripts.ts';
 import { createRecord, tenantOf } from './job-store.ts';
 import type { Keyspace } from './keyspace.ts';
 import { newMark } from './mark.ts';
 import { script, serverClock } from './script.ts';
+import { StepLine, stepScript } from './step-line.ts';
 import { tellFollowers } from './story-news.ts';
 
 const fields = recordFields.map((field) => `'${field}'`).join(', ');
@@ -58,35 +60,44 @@ return {'taken', fence, 1, record}
 
 /**
  * Answers 1, or 0 when stale. KEYS: job, events, leases, counts, finished, the tenant's jobs in progress, those in the new state.
- * ARGV: seven, 1 when the lease stays, number of fields and values to set, these, then the entries.
+ * ARGV: seven, 1 when the lease stays, number of fields and values to set, these, then the entries. For all: the prefix of the channels.
  */
-const finishJob = script(
-  `
-local fence, afterSeq, mark, to, finishedAt, key, feeds, keeps, count = unpack(ARGV, 1, 9)
-count = tonumber(count)
-local newest, ended, state, writer, moved, createdAt, followers =
-  unpack(redis.call('HMGET', KEYS[1], 'fence', 'ended', 'state', 'writer', 'moved', 'createdAt', 'followers'))
-if moved == mark then return 1 end
-if newest ~= fence or ended or state ~= 'in_progress' or tonumber(writer or 0) > tonumber(fence) then return 0 end
-if redis.call('LLEN', KEYS[2]) ~= tonumber(afterSeq) then return 0 end
-local first = 10 + count
-for index = first, #ARGV, 1000 do redis.call('RPUSH', KEYS[2], unpack(ARGV, index, math.min(index + 999, #ARGV))) end
-redis.call('HSET', KEYS[1], 'state', to, 'writer', fence, 'moved', mark, 'ended', 1, unpack(ARGV, 10, 9 + count))
-if keeps ~= '1' then
-  redis.call('HSET', KEYS[1], 'until', 0)
-  redis.call('ZREM', KEYS[3], key)
+const finishJob = stepScript({
+  prelude: tellFollowers,
+  begin: 'shared = newTold(ARGV[1])',
+  step: `
+local job, events, leases, counts, finished, running, ended = unpack(KEYS, key + 1, key + 7)
+local fence, afterSeq, mark, to, finishedAt, id, keeps, count = unpack(ARGV, at, at + 7)
+local newest, over, state, writer, moved, createdAt, followers =
+  unpack(redis.call('HMGET', job, 'fence', 'ended', 'state', 'writer', 'moved', 'createdAt', 'followers'))
+if moved == mark then return '1' end
+if newest ~= fence or over or state ~= 'in_progress' or tonumber(writer or 0) > tonumber(fence) then return '0' end
+local first = at + 8 + count
+for part = first, last, 1000 do
+  local upTo = math.min(part + 999, last)
+  local length = redis.call('RPUSH', events, unpack(ARGV, part, upTo))
+  if length ~= afterSeq + upTo - first + 1 then
+    redis.call('LTRIM', events, 0, part - upTo - 2)
+    return '0'
+  end
 end
-redis.call('HINCRBY', KEYS[4], 'ended', 1)
-redis.call('ZADD', KEYS[5], finishedAt, key)
-redis.call('ZREM', KEYS[6], key)
-redis.call('ZADD', KEYS[7], createdAt, key)
-local told = newTold(feeds)
-tell(told, KEYS[1], followers, afterSeq + #ARGV - first + 1, '1', ARGV, first, #ARGV)
-tellAll(told)
-return 1
+redis.call('HSET', job, 'state', to, 'writer', fence, 'moved', mark, 'ended', 1, unpack(ARGV, at + 8, first - 1))
+if keeps ~= '1' then
+  redis.call('HSET', job, 'until', 0)
+  redis.call('ZREM', leases, id)
+end
+redis.call('HINCRBY', counts, 'ended', 1)
+redis.call('ZADD', finished, finishedAt, id)
+redis.call('ZREM', running, id)
+redis.call('ZADD', ended, createdAt, id)
+tell(shared, job, followers, afterSeq + last - first + 1, '1', ARGV, first, last)
+return '1'
 `,
-  { prelude: tellFollowers },
-);
+  end: `
+tellAll(shared)
+answers = table.concat(answers)
+`,
+});
 
 /** Brings news of jobs to this process. */
 interface Expecting {
@@ -98,6 +109,8 @@ export function createJobSteps(
   keys: Keyspace,
   feeds: Readonly<Record<Exclude<Reading, 'nothing'>, Expecting>>,
 ): JobSteps {
+  const creations = new StepLine(connection, createJob, keys.handoff(''));
+  const ends = new StepLine(connection, finishJob, keys.feed(''));
   return {
     async accept(job, limits, reading = 'nothing') {
       const first: JobEvent = { ...queuedEvent(job), seq: 1 };
@@ -108,7 +121,7 @@ export function createJobSteps(
         // No job starts after its deadline.
         const isLate = job.deadlineAt !== null && job.deadlineAt <= job.createdAt;
         const places = isLate ? 0 : sequencesOf(job.spec);
-        const result = await createRecord(connection, keys, job, limits, {
+        const result = await createRecord(creations, keys, job, limits, {
           entry,
           address: expected?.address ?? '',
           places,
@@ -140,9 +153,9 @@ export function createJobSteps(
       const entries = toEntries(mark, events, afterSeq);
       const values = toFields(patch);
       const at = patch.finishedAt ?? events.at(-1)!.at;
-      const head = [fence, afterSeq, mark, state, at, key, keys.feed(''), keepsLease ? 1 : 0];
+      const head = [fence, afterSeq, mark, state, at, key, keepsLease ? 1 : 0];
       const args = [...head, values.length, ...values, ...entries];
-      return (await connection.call((redis) => finishJob.run(redis, names, args))) === 1 ? 'ok' : 'stale';
+      return (await ends.take(names, args)) === '1' ? 'ok' : 'stale';
     },
   };
 }

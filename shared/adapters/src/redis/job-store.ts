@@ -19,10 +19,12 @@ import { createJob, moveJob } from './job-scripts.ts';
 import { readRecords, searchJobs } from './job-search.ts';
 import type { Keyspace } from './keyspace.ts';
 import { newMark } from './mark.ts';
+import { StepLine } from './step-line.ts';
 
 export function createJobStore(connection: RedisConnection, keys: Keyspace): JobStore {
+  const creations = new StepLine(connection, createJob, keys.handoff(''));
   return {
-    create: (job, limits) => createRecord(connection, keys, job, limits),
+    create: (job, limits) => createRecord(creations, keys, job, limits),
 
     async transition(key: JobKey, from: readonly JobState[], to: JobState, patch: JobPatch, fence: number) {
       const froms = from.filter((state) => state === to || canTransition(state, to));
@@ -81,8 +83,9 @@ interface AtCreation {
 
 const nothingElse: AtCreation = { entry: '', address: '', places: 0 };
 
+/** @param creations takes steps of `createJob` */
 export async function createRecord(
-  connection: RedisConnection,
+  creations: StepLine,
   keys: Keyspace,
   job: NewJob,
   { maxQueued, maxQueuedPerTenant }: QueueLimits,
@@ -96,8 +99,7 @@ export async function createRecord(
   const names = [keys.job(key), keys.events(key), ...shared, ...pairs, keys.unpublished];
   const given = toGiven(job);
   const args = [newMark(), maxQueued, maxQueuedPerTenant, key, priority, createdAt, given, entry, address];
-  const answer = await connection.call((redis) => createJob.run(redis, names, [...args, places, keys.handoff('')]));
-  return toCreatedResult(job, answer);
+  return toCreatedResult(job, await creations.take(names, [...args, places]));
 }
 
 /** The tenant is what stands before the first colon of a key. */

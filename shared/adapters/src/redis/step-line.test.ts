@@ -1,0 +1,161 @@
+/** What steps that go to Redis together promise: each is taken, refused or broken for itself, whatever stands beside it. */
+import type { NewJob } from '@inkwell/contracts';
+import { delta, terminal } from '@inkwell/ports/conformance';
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it } from 'vitest';
+import { startOwnRedis } from '../../../../infra/services/redis.ts';
+import { noLimits, sampleJob } from '../embedded/testing/sample-job.ts';
+import { connectRedis } from './connection.ts';
+import { openRedisStore } from './index.ts';
+import { StepLine, stepScript } from './step-line.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function open() {
+  const server = await startOwnRedis();
+  cleanups.push(() => server.stop());
+  const redis = new Redis(server.url);
+  cleanups.push(() => redis.quit());
+  return { redis, url: server.url };
+}
+
+async function openStore() {
+  const { redis, url } = await open();
+  const store = await openRedisStore({ url, retentionMs: 86_400_000 });
+  cleanups.push(() => store.close());
+  return { redis, store };
+}
+
+const calls = async (redis: Redis): Promise<number> =>
+  Number(/cmdstat_fcall:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
+
+const outcomeOf = (answer: PromiseSettledResult<unknown>) =>
+  answer.status === 'fulfilled' ? answer.value : `failed: ${(answer.reason as Error).message}`;
+
+/** Its sum goes into a key, so a step done twice or not at all shows. */
+const add = stepScript({
+  begin: 'shared = {factor = tonumber(ARGV[1])}',
+  step: `
+local sum = 0
+for index = at, last do sum = sum + ARGV[index] end
+for index = key + 1, lastKey do redis.call('INCRBY', KEYS[index], sum * shared.factor) end
+return {lastKey - key, sum}
+`,
+});
+
+describe('steps of one turn', () => {
+  it('have their own keys and arguments, in one call', async () => {
+    const { redis, url } = await open();
+    const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
+    cleanups.push(() => connection.close());
+    const line = new StepLine(connection, add, 10);
+    await line.take([], []);
+    const before = await calls(redis);
+    await redis.set('text', 'no number');
+    const answers = await Promise.allSettled([
+      line.take(['a'], [1, '2', 3]),
+      line.take([], []),
+      line.take(['text', 'b'], [5]),
+      line.take(['a', 'b'], []),
+      line.take(['a', 'b', 'c'], [7]),
+      line.take(['c'], ['no number']),
+    ]);
+    expect(answers.map(outcomeOf)).toEqual([
+      [1, 6],
+      [0, 0],
+      expect.stringContaining('not an integer'),
+      [2, 0],
+      [3, 7],
+      expect.stringContaining('failed'),
+    ]);
+    expect((await calls(redis)) - before).toBe(1);
+    expect(await redis.mget('a', 'b', 'c')).toEqual(['130', '70', '70']);
+  });
+
+  it('are several calls when they are very many or very long', async () => {
+    const { redis, url } = await open();
+    const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
+    cleanups.push(() => connection.close());
+    const line = new StepLine(connection, add, 1);
+    await line.take([], []);
+    const before = await calls(redis);
+    await Promise.all(Array.from({ length: 300 }, () => line.take(['many'], [1])));
+    const between = await calls(redis);
+    await Promise.all(Array.from({ length: 3 }, () => line.take(['long'], ['1'.padStart(200_000, '0')])));
+    expect([between - before, (await calls(redis)) - between]).toEqual([3, 2]);
+    expect(await redis.mget('many', 'long')).toEqual(['300', '3']);
+  });
+
+  it('fail with their call', async () => {
+    const { url } = await open();
+    const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
+    const line = new StepLine(connection, add, 1);
+    await line.take([], []);
+    const answers = Promise.allSettled([line.take(['a'], [1]), line.take(['b'], [1])]);
+    await connection.close();
+    expect((await answers).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  });
+});
+
+describe('jobs of one turn', () => {
+  it('are made in one call, each by its own limits and with its own metadata', async () => {
+    const { redis, store } = await openStore();
+    const [plain, tagged, broken, full, again] = [
+      sampleJob('acme', 'plain'),
+      sampleJob('acme', 'tagged', { metadata: { run: '7', kind: 'nightly' } }),
+      sampleJob('acme', 'broken'),
+      sampleJob('small', 'full'),
+      sampleJob('acme', 'again', { createdAt: 5 }),
+    ] as [NewJob, NewJob, NewJob, NewJob, NewJob];
+    await store.jobSteps.accept(again, noLimits);
+    const name = (await redis.keys('*again*:job'))[0]!.replace('again', 'broken');
+    await redis.set(name, 'no hash');
+    const before = await calls(redis);
+    const answers = await Promise.allSettled([
+      store.jobSteps.accept(plain, noLimits),
+      store.jobSteps.accept(tagged, noLimits),
+      store.jobSteps.accept(broken, noLimits),
+      store.jobSteps.accept(full, { maxQueued: 100, maxQueuedPerTenant: 0 }),
+      store.jobSteps.accept({ ...again, createdAt: 6 }, noLimits),
+    ]);
+    expect(answers.map(outcomeOf)).toEqual([
+      { outcome: 'created', record: expect.objectContaining({ id: 'plain', ordinal: 2 }) },
+      { outcome: 'created', record: expect.objectContaining({ id: 'tagged', ordinal: 3 }) },
+      expect.stringContaining('WRONGTYPE'),
+      { outcome: 'full', scope: 'tenant', queued: 0 },
+      { outcome: 'exists', record: expect.objectContaining({ id: 'again', createdAt: 5 }) },
+    ]);
+    expect((await calls(redis)) - before).toBe(1);
+    const found = await store.jobStore.list({ tenant: 'acme', metadata: { run: '7', kind: 'nightly' } }, { limit: 9 });
+    expect(found.records.map(({ id }) => id)).toEqual(['tagged']);
+  });
+
+  it('end in one call, each by its own fence and place', async () => {
+    const { redis, store } = await openStore();
+    const jobs = ['ends', 'behind', 'lost'].map((id) => sampleJob('acme', id));
+    const [ends, behind, lost] = jobs.map(({ key }) => key) as [NewJob['key'], NewJob['key'], NewJob['key']];
+    for (const job of jobs) {
+      await store.jobSteps.accept(job, noLimits);
+      await store.jobSteps.begin(job.key, 'worker', 60_000, { at: 1, worker: 'worker' });
+    }
+    const events = [delta('text'), terminal('completed')];
+    const end = { fence: 1, afterSeq: 2, events, state: 'completed', patch: { finishedAt: 9 } } as const;
+    expect(await store.jobSteps.finish(ends, { ...end, fence: 9 })).toBe('stale');
+    const before = await calls(redis);
+    const answers = await Promise.all([
+      store.jobSteps.finish(behind, { ...end, afterSeq: 1 }),
+      store.jobSteps.finish(ends, end),
+      store.jobSteps.finish(lost, { ...end, fence: 2 }),
+      store.jobSteps.finish(behind, { ...end, afterSeq: 3 }),
+    ]);
+    expect(answers).toEqual(['stale', 'ok', 'stale', 'stale']);
+    expect((await calls(redis)) - before).toBe(1);
+    const states = await Promise.all([ends, behind, lost].map(async (key) => (await store.jobStore.get(key))?.state));
+    expect(states).toEqual(['completed', 'in_progress', 'in_progress']);
+    const lengths = [ends, behind, lost].map(async (key) => (await store.resultStream.read(key, 0, 10)).length);
+    expect(await Promise.all(lengths)).toEqual([4, 2, 2]);
+  });
+});
