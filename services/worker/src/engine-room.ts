@@ -3,9 +3,10 @@
  * exactly in the next engine. Who showed no progress before a crash is a suspect: suspects run alone, one after the other, until they show
  * progress, so a job that kills engines is found by its own crashes and the innocent beside it are never blamed twice in a row.
  */
-import type { JobMessage } from '@inkwell/contracts';
+import type { JobKey, JobMessage } from '@inkwell/contracts';
 import type { EngineLoad, JobStep } from '@inkwell/engine';
 import type { ModelBackendInfo } from '@inkwell/ports';
+import { TurnoverMap } from '@inkwell/resilience';
 import type { FromEngine, ToEngine } from './engine-process/protocol.ts';
 import { JobRun } from './job-run.ts';
 import type { Waiting } from './waiting-room.ts';
@@ -41,8 +42,8 @@ export class EngineRoom {
   readonly #events: EngineRoomEvents;
   readonly #maxSequences: number;
   readonly #maxFruitlessCrashes: number;
-  readonly #guests = new Map<JobRun, Guest>();
-  readonly #submissions = new Map<string, Guest>();
+  readonly #guests = new TurnoverMap<JobKey, Guest>();
+  readonly #submissions = new TurnoverMap<string, Guest>();
   #submissionCount = 0;
   #info: ModelBackendInfo | null = null;
   #load: EngineLoad = { runningSequences: 0, waitingSequences: 0, usedBlocks: 0 };
@@ -132,16 +133,16 @@ export class EngineRoom {
 
   enter(run: JobRun): void {
     const guest: Guest = { run, need: this.needOf(run), submission: null, reported: false, progressed: false };
-    this.#guests.set(run, guest);
+    this.#guests.set(run.key, guest);
     if (this.#info !== null && this.#alone === null) this.#submit(guest);
   }
 
   /** Drops a job: its slot is free within one step. Jobs that are not here are passed over. */
   leave(run: JobRun): void {
-    const guest = this.#guests.get(run);
-    if (guest === undefined) return;
+    const guest = this.#guests.get(run.key);
+    if (guest?.run !== run) return;
     this.#withdraw(guest);
-    this.#guests.delete(run);
+    this.#guests.delete(run.key);
     if (this.#alone === guest) this.#resume();
   }
 
@@ -179,7 +180,7 @@ export class EngineRoom {
       guest.reported = false;
       if (!guest.progressed) guest.run.fruitlessCrashes++;
       if (guest.run.fruitlessCrashes >= this.#maxFruitlessCrashes) {
-        this.#guests.delete(guest.run);
+        this.#guests.delete(guest.run.key);
         this.#events.onGuilty(guest.run, `the engine crashed ${guest.run.fruitlessCrashes} times on it: ${reason}`);
       } else {
         this.#events.onRestart(guest.run);

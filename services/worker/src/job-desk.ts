@@ -5,6 +5,7 @@
 import { InkwellError, type JobKey, type JobRecord } from '@inkwell/contracts';
 import type { JobStep } from '@inkwell/engine';
 import type { Delivery, HandedJob, ModelBackendInfo } from '@inkwell/ports';
+import { TurnoverMap } from '@inkwell/resilience';
 import { BoundedWork } from './bounded-work.ts';
 import { type Claim, claimJob, giveUp, isLate, writeStart } from './claim-job.ts';
 import type { WorkerContext } from './context.ts';
@@ -36,7 +37,7 @@ export class JobDesk {
   readonly #context: WorkerContext;
   readonly #onRoomChanged: () => void;
   readonly #waiting: WaitingRoom;
-  readonly #runs = new Map<JobKey, JobRun>();
+  readonly #runs = new TurnoverMap<JobKey, JobRun>();
   /** What jobs that are being claimed will need. */
   readonly #coming = new Map<JobRun, Need>();
   readonly #deadlines: DeadlineTimers<JobKey>;
@@ -88,8 +89,12 @@ export class JobDesk {
     return this.#room.placesBeside(this.#coming.values());
   }
 
-  get runs(): ReadonlyMap<JobKey, JobRun> {
-    return this.#runs;
+  get runCount(): number {
+    return this.#runs.size;
+  }
+
+  runs(): Iterable<JobRun> {
+    return this.#runs.values();
   }
 
   knows(key: JobKey): boolean {
@@ -114,7 +119,7 @@ export class JobDesk {
   handOverAll(): void {
     this.stopTaking();
     this.#leaving = true;
-    for (const run of this.#runs.values()) void this.#run('hand over', this.#handOver(run));
+    for (const run of this.runs()) void this.#run('hand over', this.#handOver(run));
   }
 
   close(): void {

@@ -39,6 +39,8 @@ export class JobRun {
   /** The append under way or last done; the next one waits for it. */
   lastWrite: Promise<WriteResult> = Promise.resolve('ok');
   writing = false;
+  /** It has something pending that is to be written soon. */
+  dirty = false;
   /** Engine crashes since the last progress. */
   fruitlessCrashes = 0;
   /** Unix milliseconds of the last token, for the metrics. */

@@ -15,7 +15,8 @@ const pauseAfterFailureMs = 100;
 export class StoryWriter {
   readonly #context: WorkerContext;
   readonly #onStale: (run: JobRun) => void;
-  readonly #dirty = new Set<JobRun>();
+  /** Those with `dirty` set. */
+  #dirty: JobRun[] = [];
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
   #urgent = false;
   #lastFlushAt = Number.NEGATIVE_INFINITY;
@@ -29,7 +30,10 @@ export class StoryWriter {
   /** The job has something pending: see to it that it is written soon. */
   touch(run: JobRun): void {
     if (!run.pending.ready) return;
-    this.#dirty.add(run);
+    if (!run.dirty) {
+      run.dirty = true;
+      this.#dirty.push(run);
+    }
     this.#schedule(run.story.length === 0);
   }
 
@@ -82,8 +86,10 @@ export class StoryWriter {
     this.#timer = undefined;
     this.#urgent = false;
     this.#lastFlushAt = performance.now();
-    for (const run of this.#dirty) {
-      this.#dirty.delete(run);
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const run of dirty) {
+      run.dirty = false;
       // One that is being written is looked at again when that is done.
       if (run.phase === 'running' && !run.writing) void this.#flushRun(run);
     }

@@ -137,7 +137,7 @@ class JobWorker implements Worker {
     this.#rescue = new Rescue(this.#context, this.#desk);
     this.#leases = new LeaseKeeper(
       this.#context,
-      () => this.#desk.runs.values(),
+      () => this.#desk.runs(),
       (run) => this.#desk.lose(run),
     );
     this.#engine = new EngineSupervisor(
@@ -216,7 +216,7 @@ class JobWorker implements Worker {
     return {
       ready: this.#engine.info !== null && this.#works && !this.#draining && this.#wish === 'run',
       queuedJobs: this.#desk.queuedJobs,
-      runningJobs: this.#desk.runs.size,
+      runningJobs: this.#desk.runCount,
       tokensPerSecond: this.#desk.throughput.tokensPerSecond,
       jobsPerSecond: this.#desk.throughput.jobsPerSecond,
       engine: this.#engine.info,

@@ -9,7 +9,8 @@ export class DeadlineError extends Error {
 
 interface Wait {
   readonly dueAt: number;
-  giveUp(): void;
+  /** Undefined when nothing is waited for any more: a Set may hold on to what it held (`TurnoverMap` says why). */
+  giveUp: (() => void) | undefined;
 }
 
 /**
@@ -31,7 +32,10 @@ export class Deadlines {
     const wait: Wait = { dueAt: performance.now() + this.timeoutMs, giveUp };
     this.#waits.add(wait);
     this.#timer ??= this.#set(this.timeoutMs);
-    return () => this.#waits.delete(wait);
+    return () => {
+      wait.giveUp = undefined;
+      this.#waits.delete(wait);
+    };
   }
 
   /** Answers what the work answers. @throws DeadlineError after the time, or what `work` throws */
@@ -66,7 +70,9 @@ export class Deadlines {
         return;
       }
       this.#waits.delete(wait);
-      wait.giveUp();
+      const { giveUp } = wait;
+      wait.giveUp = undefined;
+      giveUp?.();
     }
   }
 }

@@ -6,3 +6,4 @@ export { DeadlineError, Deadlines, withDeadline } from './deadline.ts';
 export type { Backoff, RetryOptions } from './retry.ts';
 export { pauseAfter, retry } from './retry.ts';
 export { runService, type Service } from './run-service.ts';
+export { TurnoverMap } from './turnover-map.ts';
