@@ -14,24 +14,57 @@ import { script } from './script.ts';
 /** Of a job that is handed over when it is made. */
 const firstFence = 1;
 
+/** Most workers that one call looks at: those with most places. */
+const mostOffers = 16;
+
 /**
- * Lua for whoever makes a job: gives it to the worker with most places, if these are enough, and answers that one's name and how long its lease
- * lasts. A worker whose offer has run out, or that nobody can be heard of, is passed over from then on. Arguments: places, what
- * the names of workers' hashes and channels begin with, places wanted, the record as JSON.
+ * Lua for whoever makes jobs: `newOffers`, then `handOver` for each, which gives the job to the worker with most places, if these are enough, and answers that
+ * one's name and how long its lease lasts, then `tellOffers`. A worker whose offer has run out, or that nobody can be heard of, is passed over from then on. A
+ * worker is told of all its jobs of one call together, a line each. Arguments: places, what the names of workers' hashes and channels begin with;
+ * places wanted, the record as JSON.
  */
 export const handOver = `
-local function handOver(places, prefix, wanted, given)
-  for attempt = 1, 4 do
-    local worker, free = unpack(redis.call('ZREVRANGE', places, 0, 0, 'WITHSCORES'))
-    if not worker or tonumber(free) < wanted then return end
-    local own = prefix .. worker
-    local taken, ttl = unpack(redis.call('HMGET', own, 'taken', 'leaseTtl'))
-    if taken and redis.call('PUBLISH', own, string.format('%.0f ', taken + wanted) .. given) > 0 then
-      redis.call('HINCRBY', own, 'taken', wanted)
-      redis.call('ZINCRBY', places, -wanted, worker)
-      return worker, tonumber(ttl)
+local function newOffers(places, prefix)
+  local offers = {places = places, prefix = prefix}
+  local found = redis.call('ZREVRANGE', places, 0, ${mostOffers - 1}, 'WITHSCORES')
+  for index = 1, #found, 2 do
+    offers[#offers + 1] = {worker = found[index], free = tonumber(found[index + 1]), given = 0, lines = {}}
+  end
+  return offers
+end
+local function isHeardOf(offers, offer)
+  if offer.taken then return true end
+  local own = offers.prefix .. offer.worker
+  local taken, ttl = unpack(redis.call('HMGET', own, 'taken', 'leaseTtl'))
+  if taken and redis.call('PUBSUB', 'NUMSUB', own)[2] > 0 then
+    offer.taken, offer.ttl = tonumber(taken), tonumber(ttl)
+    return true
+  end
+  redis.call('ZREM', offers.places, offer.worker)
+  offer.free = -1
+end
+local function handOver(offers, wanted, record)
+  while true do
+    local most
+    for _, offer in ipairs(offers) do
+      if offer.free >= wanted and (not most or offer.free > most.free) then most = offer end
     end
-    redis.call('ZREM', places, worker)
+    if not most then return end
+    if isHeardOf(offers, most) then
+      most.free, most.given = most.free - wanted, most.given + wanted
+      most.lines[#most.lines + 1] = string.format('%.0f ', most.taken + most.given) .. record
+      return most.worker, most.ttl
+    end
+  end
+end
+local function tellOffers(offers)
+  for _, offer in ipairs(offers) do
+    if offer.given > 0 then
+      local own = offers.prefix .. offer.worker
+      redis.call('HINCRBY', own, 'taken', offer.given)
+      redis.call('ZINCRBY', offers.places, -offer.given, offer.worker)
+      redis.call('PUBLISH', own, table.concat(offer.lines, '\\n'))
+    end
   end
 end
 `;
@@ -119,10 +152,13 @@ class RedisPlaceOffer implements PlaceOffer {
     await this.#connection.call((redis) => Promise.all([redis.zrem(places, workerId), redis.del(handoff(workerId))]));
   }
 
+  /** JSON holds no line break, so each line is one job. */
   #hear(message: string): void {
-    const space = message.indexOf(' ');
-    this.#seen = Math.max(this.#seen, Number(message.slice(0, space)));
-    const given = JSON.parse(message.slice(space + 1)) as NewJob;
-    this.#receiver.onJob({ record: begun(given), fence: firstFence });
+    for (const line of message.split('\n')) {
+      const space = line.indexOf(' ');
+      this.#seen = Math.max(this.#seen, Number(line.slice(0, space)));
+      const given = JSON.parse(line.slice(space + 1)) as NewJob;
+      this.#receiver.onJob({ record: begun(given), fence: firstFence });
+    }
   }
 }

@@ -4,6 +4,7 @@
  */
 import { handOver } from './handoff.ts';
 import { recordFields } from './job-hash.ts';
+import { laterWrites } from './later-writes.ts';
 import { script, serverClock } from './script.ts';
 import { stepScript } from './step-line.ts';
 
@@ -18,13 +19,14 @@ const fields = recordFields.map((field) => `'${field}'`).join(', ');
  * how many places it takes (0: none, it is to wait). For all: what the names of workers' hashes and channels begin with.
  */
 export const createJob = stepScript({
-  prelude: `${handOver}
+  prelude: `${handOver}${laterWrites}
 local function append(list, ...)
   for _, value in ipairs({...}) do list[#list + 1] = value end
 end
 `,
   begin: `${serverClock}
-shared = {now = now, workers = ARGV[1]}
+shared = newLater()
+shared.now = now
 `,
   step: `
 local job, events, queued, counts, leases, running, places, waiting = unpack(KEYS, key + 1, key + 8)
@@ -40,15 +42,18 @@ if address ~= '' then
   append(values, 'followers', (begun and redis.call('HGET', job, 'followers') or '') .. address .. ' ')
 end
 local worker, ttl
-if wanted ~= '0' and not begun then worker, ttl = handOver(places, shared.workers, tonumber(wanted), given) end
+if wanted ~= '0' and not begun then
+  shared.offers = shared.offers or newOffers(places, ARGV[1])
+  worker, ttl = handOver(shared.offers, tonumber(wanted), given)
+end
 if worker then
   append(values, 'ordinal', '0', 'state', 'in_progress', 'attempts', '1', 'startedAt', createdAt, 'moved', mark, 'writer', '1',
     'fence', '1', 'owner', worker, 'until', shared.now + ttl, 'take', mark)
   redis.call('HSET', job, unpack(values))
-  redis.call('HINCRBY', counts, 'handed', 1)
-  redis.call('ZADD', leases, shared.now + ttl, id)
-  redis.call('ZADD', running, createdAt, id)
-  for index = key + 9, lastKey - 1 do redis.call('ZADD', KEYS[index], createdAt, id) end
+  countLater(shared, counts, 'handed', 1)
+  addLater(shared, leases, shared.now + ttl, id)
+  addLater(shared, running, createdAt, id)
+  for index = key + 9, lastKey - 1 do addLater(shared, KEYS[index], createdAt, id) end
   redis.call('RPUSH', events, entry, mark .. '{"type":"job.started","at":' .. createdAt .. ',"attempt":1,"worker":' .. cjson.encode(worker) .. ',"seq":2}')
   return {'created', '0', worker}
 end
@@ -68,6 +73,10 @@ if begun then
 end
 if entry ~= '' and (not begun or redis.call('EXISTS', events) == 0) then redis.call('RPUSH', events, entry) end
 return {'created', ordinal, ''}
+`,
+  end: `
+if shared.offers then tellOffers(shared.offers) end
+writeAll(shared)
 `,
 });
 

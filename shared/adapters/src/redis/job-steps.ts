@@ -9,6 +9,7 @@ import { recordFields, toFields, toRecord } from './job-hash.ts';
 import { createJob } from './job-scripts.ts';
 import { createRecord, tenantOf } from './job-store.ts';
 import type { Keyspace } from './keyspace.ts';
+import { laterWrites } from './later-writes.ts';
 import { newMark } from './mark.ts';
 import { script, serverClock } from './script.ts';
 import { StepLine, stepScript } from './step-line.ts';
@@ -63,8 +64,11 @@ return {'taken', fence, 1, record}
  * ARGV: seven, 1 when the lease stays, number of fields and values to set, these, then the entries. For all: the prefix of the channels.
  */
 const finishJob = stepScript({
-  prelude: tellFollowers,
-  begin: 'shared = newTold(ARGV[1])',
+  prelude: tellFollowers + laterWrites,
+  begin: `
+shared = newLater()
+shared.told = newTold(ARGV[1])
+`,
   step: `
 local job, events, leases, counts, finished, running, ended = unpack(KEYS, key + 1, key + 7)
 local fence, afterSeq, mark, to, finishedAt, id, keeps, count = unpack(ARGV, at, at + 7)
@@ -81,20 +85,22 @@ for part = first, last, 1000 do
     return '0'
   end
 end
-redis.call('HSET', job, 'state', to, 'writer', fence, 'moved', mark, 'ended', 1, unpack(ARGV, at + 8, first - 1))
-if keeps ~= '1' then
-  redis.call('HSET', job, 'until', 0)
-  redis.call('ZREM', leases, id)
+if keeps == '1' then
+  redis.call('HSET', job, 'state', to, 'writer', fence, 'moved', mark, 'ended', 1, unpack(ARGV, at + 8, first - 1))
+else
+  redis.call('HSET', job, 'state', to, 'writer', fence, 'moved', mark, 'ended', 1, 'until', 0, unpack(ARGV, at + 8, first - 1))
+  removeLater(shared, leases, id)
 end
-redis.call('HINCRBY', counts, 'ended', 1)
-redis.call('ZADD', finished, finishedAt, id)
-redis.call('ZREM', running, id)
-redis.call('ZADD', ended, createdAt, id)
-tell(shared, job, followers, afterSeq + last - first + 1, '1', ARGV, first, last)
+countLater(shared, counts, 'ended', 1)
+addLater(shared, finished, finishedAt, id)
+removeLater(shared, running, id)
+addLater(shared, ended, createdAt, id)
+tell(shared.told, job, followers, afterSeq + last - first + 1, '1', ARGV, first, last)
 return '1'
 `,
   end: `
-tellAll(shared)
+tellAll(shared.told)
+writeAll(shared)
 answers = table.concat(answers)
 `,
 });

@@ -1,12 +1,13 @@
 /** What steps that go to Redis together promise: each is taken, refused or broken for itself, whatever stands beside it. */
 import type { NewJob } from '@inkwell/contracts';
+import type { HandedJob } from '@inkwell/ports';
 import { delta, terminal } from '@inkwell/ports/conformance';
 import { Redis } from 'ioredis';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startOwnRedis } from '../../../../infra/services/redis.ts';
 import { noLimits, sampleJob } from '../embedded/testing/sample-job.ts';
 import { connectRedis } from './connection.ts';
-import { openRedisStore } from './index.ts';
+import { openRedisStore, type RedisStore } from './index.ts';
 import { StepLine, stepScript } from './step-line.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -24,9 +25,12 @@ async function open() {
 
 async function openStore() {
   const { redis, url } = await open();
-  const store = await openRedisStore({ url, retentionMs: 86_400_000 });
-  cleanups.push(() => store.close());
-  return { redis, store };
+  const another = async () => {
+    const store = await openRedisStore({ url, retentionMs: 86_400_000 });
+    cleanups.push(() => store.close());
+    return store;
+  };
+  return { redis, store: await another(), another };
 }
 
 const calls = async (redis: Redis): Promise<number> =>
@@ -131,6 +135,37 @@ describe('jobs of one turn', () => {
     expect((await calls(redis)) - before).toBe(1);
     const found = await store.jobStore.list({ tenant: 'acme', metadata: { run: '7', kind: 'nightly' } }, { limit: 9 });
     expect(found.records.map(({ id }) => id)).toEqual(['tagged']);
+  });
+
+  it('are handed over as far as there are places, and each worker hears of its own', async () => {
+    const { redis, store, another } = await openStore();
+    const heard = new Map<string, string[]>();
+    const offer = async ({ handoff }: RedisStore, workerId: string, places: number) => {
+      const ids: string[] = [];
+      heard.set(workerId, ids);
+      const onJob = ({ record }: HandedJob) => void ids.push(record.id);
+      const offered = await handoff.receive({ workerId, offerTtlMs: 60_000, leaseTtlMs: 60_000, onJob });
+      await offered.offer(places);
+      return offered;
+    };
+    await store.jobSteps.accept(sampleJob('acme', 'first'), noLimits);
+    const gone = await another();
+    await offer(gone, 'gone', 9);
+    await gone.close();
+    const offers = [await offer(store, 'large', 3), await offer(store, 'small', 2)];
+    const jobs = Array.from({ length: 7 }, (_, index) => sampleJob('acme', `${index}`));
+    const before = await calls(redis);
+    const answers = await Promise.all(jobs.map((job) => store.jobSteps.accept(job, noLimits)));
+    expect((await calls(redis)) - before).toBe(1);
+    const states = answers.map((answer) => (answer.outcome === 'created' ? answer.record.state : answer.outcome));
+    expect(states).toEqual([...Array(5).fill('in_progress'), 'queued', 'queued']);
+    await vi.waitUntil(() => offers.every(({ open }) => open === 0), { timeout: 30_000 });
+    expect(heard.get('gone')).toEqual([]);
+    expect([heard.get('large')?.length, heard.get('small')?.length]).toEqual([3, 2]);
+    expect([...heard.values()].flat().toSorted()).toEqual(['0', '1', '2', '3', '4']);
+    expect((await store.jobStore.counts()).inProgress).toBe(5);
+    expect(await redis.zrange('inkwell:places', '0', '-1', 'WITHSCORES')).toEqual(['large', '0', 'small', '0']);
+    expect(await redis.zcard('inkwell:leases')).toBe(5);
   });
 
   it('end in one call, each by its own fence and place', async () => {
