@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
+import { Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { apiKeyPrefix, hashApiKey, isPlausibleApiKey, makeApiKey, sameHash } from './api-key.ts';
+import { apiKeyPrefix, hashApiKey, hashApiKeyOnce, isPlausibleApiKey, makeApiKey, sameHash } from './api-key.ts';
 
 describe('API keys', () => {
   it('have the published form, never repeat, and use the whole alphabet', () => {
@@ -35,6 +36,22 @@ describe('API keys', () => {
     expect(sameHash(hashApiKey('s', key), hashApiKey('s', `${key}x`))).toBe(false);
     expect(sameHash('ab', '')).toBe(false);
     expect(key.startsWith(apiKeyPrefix(key))).toBe(true);
+  });
+
+  it('have the same hash over a connection, whatever came over it before', () => {
+    const connections = [new Socket(), new Socket()] as const;
+    const keys = [makeApiKey(), makeApiKey()] as const;
+    for (const [connection, key] of [
+      [0, 0],
+      [0, 0],
+      [1, 1],
+      [0, 1],
+      [0, 1],
+      [0, 0],
+      [1, 1],
+    ] as const) {
+      expect(hashApiKeyOnce(connections[connection], 'secret', keys[key])).toBe(hashApiKey('secret', keys[key]));
+    }
   });
 
   it('are hashed by HMAC-SHA-256, whatever the secret and the key', () => {

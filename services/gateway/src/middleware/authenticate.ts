@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type ApiKeyRecord, InkwellError, type RevokedSubject, scopesOfRole } from '@inkwell/contracts';
 import { isAllowedAddress, isCsrfToken, looksLikeToken, readSessionSecret, sameText } from '@inkwell/identity';
-import { hashApiKey, isPlausibleApiKey, sameHash } from '../auth/api-key.ts';
+import { hashApiKeyOnce, isPlausibleApiKey, sameHash } from '../auth/api-key.ts';
 import type { Caller } from '../auth/caller.ts';
 import { isUsableKey, type KeyWithOwner } from '../auth/identity.ts';
 import { keyCaller } from '../auth/key-caller.ts';
@@ -43,10 +43,11 @@ function checkAddress({ record }: KeyWithOwner, request: IncomingMessage, { conf
 /** The usable key with this text. @throws InkwellError `invalid_api_key` */
 export async function findKey(
   key: string,
+  { socket }: IncomingMessage,
   { config, identity, clock }: GatewayContext,
 ): Promise<KeyWithOwner & { hash: string }> {
   if (!isPlausibleApiKey(key)) throw invalidKey();
-  const hash = hashApiKey(config.keySecret, key);
+  const hash = hashApiKeyOnce(socket, config.keySecret, key);
   const found = await identity.keysByHash.get(hash);
   if (!found) throw invalidKey();
   const { record } = found;
@@ -60,7 +61,7 @@ export async function findKey(
 }
 
 async function byKey(key: string, request: IncomingMessage, gateway: GatewayContext): Promise<Caller> {
-  const found = await findKey(key, gateway);
+  const found = await findKey(key, request, gateway);
   checkAddress(found, request, gateway);
   gateway.identity.uses.used(found.record.id);
   return { ...keyCaller(found.record, found.owner), signedBy: found.record.signed ? found.hash : null };

@@ -38,7 +38,7 @@ function clientOf(request: IncomingMessage, body: { client_id?: string; client_s
 /** An API key for a short-lived token that may do what the key may, or less. Keys that must sign get none. */
 async function machineToken(gateway: GatewayContext, { request, requestId }: By, client: Client, asked?: string) {
   const { config, identity } = gateway;
-  const { record, owner } = await findKey(client.secret, gateway);
+  const { record, owner } = await findKey(client.secret, request, gateway);
   if (record.id !== client.id || record.signed) throw invalidClient();
   const ip = clientAddress(request, config.trustedProxies);
   if (record.allowedIps && !isAllowedAddress(ip, record.allowedIps)) throw addressNotAllowed(record);
