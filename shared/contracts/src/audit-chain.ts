@@ -2,7 +2,7 @@
  * The hash chain of the audit log. Each entry commits to its number, its content and the entry before, so that no entry can be removed,
  * changed, moved or inserted without a later hash ceasing to fit. Cutting off the tail leaves a chain that fits; the head, kept apart, shows it.
  */
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import type { AuditEvent } from './audit.ts';
 
 /** An event as it is handed to the log: with the id of its fact and its time (Unix milliseconds). */
@@ -71,7 +71,7 @@ function entryOf(form: Canonical, hash: string): AuditEntry {
 }
 
 function hashText(canonical: string): string {
-  return createHash('sha256').update(canonical).digest('hex');
+  return digest('sha256', canonical);
 }
 
 function hashEntry(seq: number, previous: string, record: AuditRecord): string {

@@ -26,11 +26,25 @@ const batchSize = 16;
 /** Others who append at the same time; each try of ours means that one of them got on. */
 const maxTries = 100;
 const longestPauseMs = 20;
-/** Ids of facts we appended ourselves that are kept in mind: a job's creation is told again at its end. */
+/** About as many ids of facts we appended ourselves are kept in mind: a job's creation is told again at its end. */
 const mostRemembered = 50_000;
+
+const kindFields = ['tenant', 'actor', 'keyId', 'action', 'outcome'] as const satisfies (keyof AuditKind)[];
 
 function kindOf({ tenant, actor, keyId, action, outcome }: AuditRecord): AuditKind {
   return { tenant, actor: actor.id, keyId, action, outcome };
+}
+
+const isSame = (one: AuditKind, other: AuditKind) => kindFields.every((field) => one[field] === other[field]);
+
+/** Each once. Most are as the one before. */
+function kindsOf(records: readonly AuditRecord[]): AuditKind[] {
+  const changes: AuditKind[] = [];
+  for (const kind of records.map(kindOf)) {
+    const last = changes.at(-1);
+    if (last === undefined || !isSame(last, kind)) changes.push(kind);
+  }
+  return firstOfEach(changes, (kind) => JSON.stringify(kind));
 }
 
 function toBlock(before: AuditHead, records: readonly AuditRecord[]): AuditBlock {
@@ -41,13 +55,13 @@ function toBlock(before: AuditHead, records: readonly AuditRecord[]): AuditBlock
     hash: last.hash,
     ...spanOf(records.map(({ at }) => at)),
     factIds: records.map(({ factId }) => factId),
-    kinds: firstOfEach(records.map(kindOf), (kind) => JSON.stringify(kind)),
-    text,
+    kinds: kindsOf(records),
+    text: Buffer.from(text),
   };
 }
 
 function entriesOf({ text, last, hash }: Pick<AuditBlock, 'text' | 'last' | 'hash'>): AuditEntry[] {
-  return readChainPiece({ text, last: { seq: last, hash } });
+  return readChainPiece({ text: text.toString('utf8'), last: { seq: last, hash } });
 }
 
 /** What of a filter is asked of entries for being equal. */
@@ -100,13 +114,12 @@ export function createAuditLog({ audit, auditHeads, call }: MongoConnection): Au
     return new Set(blocks.flatMap(({ factIds }) => factIds));
   };
 
-  const own = new Set<string>();
+  // Two halves, of which the older one goes whole: taking the oldest out of a set one by one costs more than all looks into it.
+  let [own, older] = [new Set<string>(), new Set<string>()];
+  const isOwn = ({ factId }: AuditRecord) => own.has(factId) || older.has(factId);
   const remember = (records: readonly AuditRecord[]): void => {
+    if (own.size >= mostRemembered / 2) [own, older] = [new Set(), own];
     for (const { factId } of records) own.add(factId);
-    for (const oldest of own) {
-      if (own.size <= mostRemembered) break;
-      own.delete(oldest);
-    }
   };
 
   /** Whether records may be in the store without our knowledge: after a start, and as long as some turn out to be. */
@@ -137,7 +150,7 @@ export function createAuditLog({ audit, auditHeads, call }: MongoConnection): Au
   };
 
   const append = async (records: readonly AuditRecord[]): Promise<void> => {
-    const fresh = firstOfEach(records, ({ factId }) => factId).filter(({ factId }) => !own.has(factId));
+    const fresh = firstOfEach(records, ({ factId }) => factId).filter((record) => !isOwn(record));
     if (fresh.length === 0) return;
     for (let tries = 0; tries < maxTries; tries++) {
       if (await tryToAppend(fresh)) {

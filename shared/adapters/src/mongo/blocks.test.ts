@@ -136,7 +136,10 @@ const editText =
   (id: number, edit: (forms: unknown[][]) => unknown) =>
   async ({ audit }: MongoConnection) => {
     const block = await audit.findById(id).lean();
-    await audit.updateOne({ _id: id }, { $set: { text: JSON.stringify(edit(JSON.parse(block!.text))) } });
+    await audit.updateOne(
+      { _id: id },
+      { $set: { text: Buffer.from(JSON.stringify(edit(JSON.parse(block!.text.toString('utf8'))))) } },
+    );
   };
 const tamperings: [string, (connection: MongoConnection) => Promise<unknown>, object | null][] = [
   ['nothing', async () => {}, null],
@@ -164,7 +167,7 @@ const tamperings: [string, (connection: MongoConnection) => Promise<unknown>, ob
     'a block forged whole',
     ({ audit }) => {
       const { text, last } = chainPiece({ seq: 4, hash: 'f'.repeat(64) }, Array.from({ length: 4 }, anyRecord));
-      return audit.updateOne({ _id: 5 }, { $set: { text, hash: last.hash } });
+      return audit.updateOne({ _id: 5 }, { $set: { text: Buffer.from(text), hash: last.hash } });
     },
     { seq: 5, problem: 'unlinked' },
   ],

@@ -22,13 +22,17 @@ const batchSize = 16;
 
 function sumUse(jobs: readonly JobEnded[]): UseSum[] {
   const sums = new Map<string, UseSum>();
+  let sum: UseSum | undefined;
   for (const { keyId: key, userId: user, model, usage } of jobs) {
-    const of = JSON.stringify([key, user, model]);
-    const sum = sums.get(of) ?? { key, user, model, requests: 0, promptTokens: 0, completionTokens: 0 };
+    // Most are as the one before.
+    if (sum === undefined || sum.key !== key || sum.user !== user || sum.model !== model) {
+      const of = JSON.stringify([key, user, model]);
+      sum = sums.get(of) ?? { key, user, model, requests: 0, promptTokens: 0, completionTokens: 0 };
+      sums.set(of, sum);
+    }
     sum.requests += 1;
     sum.promptTokens += usage.promptTokens;
     sum.completionTokens += usage.completionTokens;
-    sums.set(of, sum);
   }
   return [...sums.values()];
 }
@@ -44,12 +48,12 @@ function toBlocks(jobs: readonly JobEnded[]): HistoryBlock[] {
       ...spanOf(chunk.map(({ finishedAt }) => finishedAt)),
       keys: chunk.map(({ key }) => key),
       use: sumUse(chunk),
-      text: JSON.stringify(chunk),
+      text: Buffer.from(JSON.stringify(chunk)),
     })),
   );
 }
 
-const jobsOf = ({ text }: Pick<HistoryBlock, 'text'>) => JSON.parse(text) as JobEnded[];
+const jobsOf = ({ text }: Pick<HistoryBlock, 'text'>) => JSON.parse(text.toString('utf8')) as JobEnded[];
 
 /** Newest end first, then by key. */
 function compare(one: JobEnded, other: JobEnded): number {

@@ -4,7 +4,13 @@
  */
 import type { AuditEntry, JobEnded } from '@inkwell/contracts';
 import type { ClaimedWebhook } from '@inkwell/ports';
-import { Schema, type Types } from 'mongoose';
+import { type mongo, Schema, type Types } from 'mongoose';
+
+/**
+ * JSON in UTF-8 that the database has no reason to look into. A server that is written in Java makes strings of strings, which costs it as much as all the rest
+ * of a block. In mongosh: `text.toString('utf8')`.
+ */
+type Text = Buffer | mongo.Binary;
 
 /** Who did what how, in one block or more. */
 export type AuditKind = Pick<AuditEntry, 'keyId' | 'tenant' | 'action' | 'outcome'> & { actor: string };
@@ -23,7 +29,7 @@ export interface AuditBlock {
   /** Each once. */
   kinds: AuditKind[];
   /** As it is hashed. */
-  text: string;
+  text: Text;
 }
 
 export interface AuditHeadDocument {
@@ -54,7 +60,7 @@ export interface HistoryBlock {
   keys: JobEnded['key'][];
   use: UseSum[];
   /** JSON of the jobs. */
-  text: string;
+  text: Text;
 }
 
 /** `_id` is the message's. */
@@ -62,6 +68,7 @@ export type WebhookDocument = Omit<ClaimedWebhook, 'id'> & { _id: string; dueAt:
 
 const options = { versionKey: false, minimize: false, _id: false } as const;
 const text = { type: String, required: true } as const;
+const bytes = { type: Buffer, required: true } as const;
 const number = { type: Number, required: true } as const;
 
 export const auditSchema = new Schema<AuditBlock>(
@@ -73,7 +80,7 @@ export const auditSchema = new Schema<AuditBlock>(
     latest: number,
     factIds: [String],
     kinds: { type: Schema.Types.Mixed, required: true },
-    text,
+    text: bytes,
   },
   { ...options, collection: 'auditBlocks' },
 );
@@ -95,7 +102,7 @@ export const historySchema = new Schema<HistoryBlock>(
     latest: number,
     keys: [String],
     use: { type: Schema.Types.Mixed, required: true },
-    text,
+    text: bytes,
   },
   { ...options, collection: 'historyBlocks' },
 );
