@@ -100,7 +100,7 @@ function serverProperties(node: KafkaNode): Record<string, string | number> {
     'log.cleaner.dedupe.buffer.size': 2_097_152,
     'log.segment.bytes': 67_108_864,
     'broker.session.timeout.ms': 2000,
-    'broker.heartbeat.interval.ms': 300,
+    'broker.heartbeat.interval.ms': 500,
     'controller.quorum.election.timeout.ms': 300,
     'controller.quorum.fetch.timeout.ms': 1000,
     // Otherwise an idle node writes to its own log of metadata twice a second.

@@ -23,7 +23,7 @@ import { persist } from './persist.ts';
 import { type StoryWriter, takePending } from './story-writer.ts';
 
 /** Nobody waits for the fact of an end: it shares its write with others. */
-const mayWaitMs = 100;
+const mayWaitMs = 200;
 
 export interface Ending {
   /** A job that completes although a filter ended one of its texts is `incomplete`. */

@@ -36,6 +36,8 @@ export class KafkaFactLog implements FactLog {
     const consumer = new FactConsumer({
       projection,
       ...timing,
+      // Nobody waits for who takes over here: half as often is soon enough, and well within a session.
+      heartbeatMs: Math.min(2 * timing.heartbeatMs, timing.sessionTimeoutMs / 3),
       groupId: this.#groupId(projection.group),
       topic: names.facts,
       partitions: this.#partitions,
