@@ -46,6 +46,8 @@ interface Round {
 const one = { model: 'inkwell-small', prompt: 'x', max_tokens: 1, ignore_eos: true };
 const samples = 400;
 const seconds = 5;
+/** Until what is compiled while it runs (V8's and Java's alike) is as fast as it gets. */
+const warmSeconds = 30;
 const clients = 64;
 
 export async function benchCluster(rounds: number, progress: (text: string) => void): Promise<ClusterRow[]> {
@@ -79,7 +81,11 @@ async function measurePaths(servers: Servers, rounds: number, progress: (text: s
   ];
   return withTargets(makers, async (targets) => {
     const measured = new Map<Target, Round[]>(targets.map((target) => [target, []]));
-    for (const target of targets) await measureRound(target, 1);
+    for (const target of targets) {
+      progress(`cluster: warming up ${target.name}`);
+      await loadAll(target, '/v1/completions', warmSeconds);
+      await measureRound(target, seconds);
+    }
     for (let round = 0; round < rounds; round++)
       for (const [index] of targets.entries()) {
         // The order turns, so that nobody always follows the same neighbour.

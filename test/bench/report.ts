@@ -62,7 +62,7 @@ function breakdownText({ hops, cpu, requestsPerSecond }: BreakdownResult): strin
 
 ${table(['hop', 'p50', 'p99'], latencies)}
 
-64 clients, ${requestsPerSecond} requests per second: ${whole} µs of processor time each, by kind of process (the client's own left out):
+64 clients, after half a minute of the same load, ${requestsPerSecond} requests per second: ${whole} µs of processor time each, by kind of process (the client's own left out):
 
 ${table(['process', 'per request'], shares)}`;
 }
@@ -93,7 +93,7 @@ function clusterText(rows: ClusterRow[]): string {
     ms(row.firstChunkAddedMs),
     row.jobsPerSecond,
   ]);
-  return `A completion of one token over HTTP on loopback, client and servers on the same cores; medians of alternating rounds over the same Kafka and Redis (append-only file, fsync every second). The \`null\` backend draws a token every 20 ms in the streams; the floors send the first at once. A job of ours for which a worker has room is handed to it through Redis; what must wait, and every job's record for audit and usage, goes through Kafka.\n\n${table(header, cells)}`;
+  return `A completion of one token over HTTP on loopback, client and servers on the same cores; after half a minute of load on each; medians of alternating rounds over the same Kafka and Redis (append-only file, fsync every second). The \`null\` backend draws a token every 20 ms in the streams; the floors send the first at once. A job of ours for which a worker has room is handed to it through Redis; what must wait, and every job's record for audit and usage, goes through Kafka.\n\n${table(header, cells)}`;
 }
 
 function streamText({ streams, kBPerStream, steps }: StreamResult): string {
