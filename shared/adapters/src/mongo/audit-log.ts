@@ -15,6 +15,7 @@ import {
 } from '@inkwell/contracts';
 import type { AuditFilter, AuditLog } from '@inkwell/ports';
 import { isDuplicate, type MongoConnection } from './connection.ts';
+import { knownAmong } from './known-among.ts';
 import { chunksOf, firstOfEach } from './lists.ts';
 import type { AuditBlock, AuditKind } from './recorder-schema.ts';
 import { spanOf, spanWithin } from './span.ts';
@@ -108,11 +109,14 @@ export function createAuditLog({ audit, auditHeads, call }: MongoConnection): Au
     }
   };
 
-  const known = async (records: readonly AuditRecord[]): Promise<Set<string>> => {
-    const ids = records.map(({ factId }) => factId);
-    const blocks = await audit.find({ factIds: { $in: ids } }, { factIds: 1 }).lean();
-    return new Set(blocks.flatMap(({ factIds }) => factIds));
-  };
+  const known = (records: readonly AuditRecord[]): Promise<Set<string>> =>
+    knownAmong(
+      records.map(({ factId }) => factId),
+      async (ids) => {
+        const blocks = await audit.find({ factIds: { $in: ids } }, { factIds: 1 }).lean();
+        return blocks.flatMap(({ factIds }) => factIds);
+      },
+    );
 
   // Two halves, of which the older one goes whole: taking the oldest out of a set one by one costs more than all looks into it.
   let [own, older] = [new Set<string>(), new Set<string>()];

@@ -8,6 +8,7 @@ import { bucketMs, type HistoryFilter, type JobHistory } from '@inkwell/ports';
 import { mongo } from 'mongoose';
 import type { MongoConnection } from './connection.ts';
 import { insertMissing } from './insert-missing.ts';
+import { knownAmong } from './known-among.ts';
 import { chunksOf, firstOfEach } from './lists.ts';
 import type { HistoryBlock, UseSum } from './recorder-schema.ts';
 import { spanOf, spanWithin } from './span.ts';
@@ -66,10 +67,11 @@ export function createJobHistory({ history, call }: MongoConnection): JobHistory
     return block === null ? undefined : jobsOf(block).find((job) => job.key === key);
   };
 
-  const known = async (keys: readonly JobKey[]): Promise<Set<JobKey>> => {
-    const blocks = await history.find({ keys: { $in: keys } }, { keys: 1 }).lean();
-    return new Set(blocks.flatMap((block) => block.keys));
-  };
+  const known = (keys: readonly JobKey[]): Promise<Set<JobKey>> =>
+    knownAmong(keys, async (some) => {
+      const blocks = await history.find({ keys: { $in: some } }, { keys: 1 }).lean();
+      return blocks.flatMap((block) => block.keys);
+    });
 
   const record = async (jobs: readonly JobEnded[]): Promise<void> => {
     let missing = firstOfEach(jobs, ({ key }) => key);
