@@ -36,6 +36,8 @@ interface Guest {
   reported: boolean;
   /** Something was drawn since it was submitted. */
   progressed: boolean;
+  /** Its sequences that have not ended, as they are counted. */
+  live: number;
 }
 
 export class EngineRoom {
@@ -45,6 +47,10 @@ export class EngineRoom {
   readonly #guests = new TurnoverMap<JobKey, Guest>();
   readonly #submissions = new TurnoverMap<string, Guest>();
   #submissionCount = 0;
+  /** Of all guests. Asked for far more often than it changes. */
+  #liveSequences = 0;
+  /** Of guests whose blocks are not in the reported load. */
+  #unreportedBlocks = 0;
   #info: ModelBackendInfo | null = null;
   #load: EngineLoad = { runningSequences: 0, waitingSequences: 0, usedBlocks: 0 };
   /** The suspect that is alone in the engine. */
@@ -118,22 +124,21 @@ export class EngineRoom {
   }
 
   #takenWith(coming: Iterable<Need>): Need {
-    let sequences = 0;
-    let blocks = this.#load.usedBlocks;
+    let sequences = this.#liveSequences;
+    let blocks = this.#load.usedBlocks + this.#unreportedBlocks;
     for (const other of coming) {
       sequences += other.sequences;
       blocks += other.blocks;
-    }
-    for (const guest of this.#guests.values()) {
-      sequences += liveSequences(guest);
-      if (!guest.reported) blocks += guest.need.blocks;
     }
     return { sequences, blocks };
   }
 
   enter(run: JobRun): void {
-    const guest: Guest = { run, need: this.needOf(run), submission: null, reported: false, progressed: false };
+    const need = this.needOf(run);
+    const guest: Guest = { run, need, submission: null, reported: false, progressed: false, live: 0 };
     this.#guests.set(run.key, guest);
+    this.#unreportedBlocks += need.blocks;
+    this.#countLive(guest);
     if (this.#info !== null && this.#alone === null) this.#submit(guest);
   }
 
@@ -142,7 +147,7 @@ export class EngineRoom {
     const guest = this.#guests.get(run.key);
     if (guest?.run !== run) return;
     this.#withdraw(guest);
-    this.#guests.delete(run.key);
+    this.#remove(guest);
     if (this.#alone === guest) this.#resume();
   }
 
@@ -156,10 +161,11 @@ export class EngineRoom {
     for (const step of report.jobs) {
       const guest = this.#submissions.get(step.id);
       if (guest === undefined) continue;
-      guest.reported = true;
+      this.#setReported(guest, true);
       if (step.deltas.length > 0) this.#progress(guest);
       if (step.usage !== null || step.error !== null) this.#forget(guest);
       this.#events.onStep(guest.run, step);
+      this.#countLive(guest);
     }
   }
 
@@ -177,10 +183,10 @@ export class EngineRoom {
     for (const guest of [...this.#guests.values()]) {
       if (guest.submission === null) continue;
       this.#forget(guest);
-      guest.reported = false;
+      this.#setReported(guest, false);
       if (!guest.progressed) guest.run.fruitlessCrashes++;
       if (guest.run.fruitlessCrashes >= this.#maxFruitlessCrashes) {
-        this.#guests.delete(guest.run.key);
+        this.#remove(guest);
         this.#events.onGuilty(guest.run, `the engine crashed ${guest.run.fruitlessCrashes} times on it: ${reason}`);
       } else {
         this.#events.onRestart(guest.run);
@@ -221,12 +227,32 @@ export class EngineRoom {
     const { run } = guest;
     guest.submission = `${this.#submissionCount++}`;
     guest.progressed = false;
-    guest.reported = false;
+    this.#setReported(guest, false);
     this.#submissions.set(guest.submission, guest);
     const delivered = run.ranked ? [] : run.tokens;
     const { spec, tenant } = run.record;
     this.#events.send({ type: 'submit', run: guest.submission, spec, delivered, scope: tenant });
     this.#events.onSubmit(run);
+  }
+
+  #setReported(guest: Guest, reported: boolean): void {
+    if (guest.reported === reported) return;
+    guest.reported = reported;
+    this.#unreportedBlocks += reported ? -guest.need.blocks : guest.need.blocks;
+  }
+
+  /** To be called when choices of it may have ended. */
+  #countLive(guest: Guest): void {
+    if (this.#guests.get(guest.run.key) !== guest) return;
+    const live = liveSequences(guest);
+    this.#liveSequences += live - guest.live;
+    guest.live = live;
+  }
+
+  #remove(guest: Guest): void {
+    this.#guests.delete(guest.run.key);
+    this.#liveSequences -= guest.live;
+    if (!guest.reported) this.#unreportedBlocks -= guest.need.blocks;
   }
 
   #withdraw(guest: Guest): void {

@@ -44,6 +44,7 @@ export class WaitingRoom {
 
   /** The job that comes next. */
   peek(): Waiting | undefined {
+    if (this.size === 0) return undefined;
     for (const waiting of this.#interrupted.values()) return waiting;
     return this.#queue.peek()?.value;
   }

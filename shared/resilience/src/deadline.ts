@@ -29,31 +29,39 @@ export class Deadlines {
 
   /** Calls back after the time, unless the answer is called first. */
   watch(giveUp: () => void): () => void {
-    const wait: Wait = { dueAt: performance.now() + this.timeoutMs, giveUp };
-    this.#waits.add(wait);
-    this.#timer ??= this.#set(this.timeoutMs);
-    return () => {
-      wait.giveUp = undefined;
-      this.#waits.delete(wait);
-    };
+    const wait = this.#enter(giveUp);
+    return () => this.#leave(wait);
   }
 
   /** Answers what the work answers. @throws DeadlineError after the time, or what `work` throws */
   bound<T>(work: () => Promise<T>, what: string): Promise<T> {
     return new Promise((resolve, reject) => {
-      const over = this.watch(() => reject(new DeadlineError(what, this.timeoutMs)));
-      const leave = <Outcome>(settle: (outcome: Outcome) => void) => {
-        return (outcome: Outcome) => {
-          over();
-          settle(outcome);
-        };
+      const wait = this.#enter(() => reject(new DeadlineError(what, this.timeoutMs)));
+      const fail = (error: unknown) => {
+        this.#leave(wait);
+        reject(error);
       };
       try {
-        work().then(leave(resolve), leave(reject));
+        work().then((value) => {
+          this.#leave(wait);
+          resolve(value);
+        }, fail);
       } catch (error) {
-        leave(reject)(error);
+        fail(error);
       }
     });
+  }
+
+  #enter(giveUp: () => void): Wait {
+    const wait: Wait = { dueAt: performance.now() + this.timeoutMs, giveUp };
+    this.#waits.add(wait);
+    this.#timer ??= this.#set(this.timeoutMs);
+    return wait;
+  }
+
+  #leave(wait: Wait): void {
+    wait.giveUp = undefined;
+    this.#waits.delete(wait);
   }
 
   /** What is waited for keeps the process alive, the waiting does not. */
