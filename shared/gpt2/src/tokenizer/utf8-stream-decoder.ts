@@ -31,8 +31,25 @@ function unfinishedLength(bytes: Uint8Array): number {
   return 0;
 }
 
+const none = new Uint8Array(0);
+/** What most tokens are: a word or a part of one. */
+const mostAscii = 16;
+
+/** The text of a few bytes that are all ASCII; undefined for any others. */
+function shortAscii(bytes: Uint8Array): string | undefined {
+  const { length } = bytes;
+  if (length > mostAscii) return undefined;
+  let text = '';
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[i]!;
+    if (byte >= 0x80) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
 export class Utf8StreamDecoder {
-  #pending = new Uint8Array(0);
+  #pending: Uint8Array = none;
 
   /** Whether a character has begun and waits for its other bytes. */
   get midCharacter(): boolean {
@@ -41,6 +58,11 @@ export class Utf8StreamDecoder {
 
   /** Text completed by these bytes; '' while a character is unfinished. */
   write(bytes: Uint8Array): string {
+    const text = this.midCharacter ? undefined : shortAscii(bytes);
+    return text ?? this.#decode(bytes);
+  }
+
+  #decode(bytes: Uint8Array): string {
     const joined = new Uint8Array(this.#pending.length + bytes.length);
     joined.set(this.#pending);
     joined.set(bytes, this.#pending.length);
@@ -51,8 +73,9 @@ export class Utf8StreamDecoder {
 
   /** Ends the text: an unfinished character becomes U+FFFD. The decoder can then be used anew. */
   flush(): string {
+    if (!this.midCharacter) return '';
     const rest = decoder.decode(this.#pending);
-    this.#pending = new Uint8Array(0);
+    this.#pending = none;
     return rest;
   }
 }
