@@ -165,3 +165,45 @@ export function crossing(count: i32, weights: usize, sums: usize, target: f64): 
   while (last > 0 && f64.load(weights + (<usize>last << 3)) == 0) last--;
   return last;
 }
+
+/** maxima[b] = the largest value of block b. */
+export function blockMaxima(values: usize, count: i32, maxima: usize): void {
+  for (let end = values + (<usize>count << 2); values < end; values += 64, maxima += 4) {
+    let most = f32x4.max(
+      f32x4.max(v128.load(values), v128.load(values, 16)),
+      f32x4.max(v128.load(values, 32), v128.load(values, 48)),
+    );
+    most = f32x4.max(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
+    f32.store(maxima, max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1)));
+  }
+}
+
+/** Writes the ids with at least this value, in order; returns how many. */
+export function collectValues(values: usize, count: i32, least: f32, ids: usize): i32 {
+  const bound = f32x4.splat(least);
+  const start = ids;
+  for (let id = 0; id < count; id += 4) {
+    let mask = i32x4.bitmask(f32x4.ge(v128.load(values + (<usize>id << 2)), bound));
+    while (mask != 0) {
+      i32.store(ids, id + ctz(mask));
+      ids += 4;
+      mask &= mask - 1;
+    }
+  }
+  return <i32>((ids - start) >> 2);
+}
+
+/** Writes the ids with at least this weight, in order; returns how many. */
+export function collectWeights(weights: usize, count: i32, least: f64, ids: usize): i32 {
+  const bound = f64x2.splat(least);
+  const start = ids;
+  for (let id = 0; id < count; id += 2) {
+    let mask = i64x2.bitmask(f64x2.ge(v128.load(weights + (<usize>id << 3)), bound));
+    while (mask != 0) {
+      i32.store(ids, id + ctz(mask));
+      ids += 4;
+      mask &= mask - 1;
+    }
+  }
+  return <i32>((ids - start) >> 2);
+}

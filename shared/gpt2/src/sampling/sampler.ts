@@ -46,10 +46,9 @@ function largest(row: VocabularyRow): number {
 function choose(row: VocabularyRow, p: ResolvedParameters, position: number): number {
   const most = largest(row);
   if (p.temperature === 0 || p.topK === 1 || p.topP === 0) return row.firstAt(most);
-  const { values } = row;
   let total = row.weigh(most, p.temperature, p.minP);
-  if (p.topK > 0 && p.topK < values.length) total = row.keepOnly(finder.findCount(values, p.topK));
-  if (p.topP < 1) total = row.keepOnly(finder.findShare(values, row.weights, total, p.topP));
+  if (p.topK > 0 && p.topK < row.values.length) total = row.keepOnly(finder.findCount(row, p.topK));
+  if (p.topP < 1) total = row.keepOnly(finder.findShare(row, total, p.topP));
   return row.crossing(total * uniform(p.seed, p.stream, position));
 }
 

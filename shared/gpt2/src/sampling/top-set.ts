@@ -1,8 +1,10 @@
 /**
  * Finds the best tokens of a vocabulary without sorting it: a radix search over the bit patterns of the logits for the
  * value at which a running total (a count for top-k, probability mass for top-p) reaches its target.
- * Guarantees the exact set a full sort (larger value first, then lower id) would give, in three linear passes at most.
+ * Guarantees the exact set a full sort (larger value first, then lower id) would give, in three linear passes at most over
+ * what a quick look at the whole row leaves.
  */
+import type { VocabularyRow } from './vocabulary-row.ts';
 
 /** The kept set: every value above `value`, and of those equal to it the `ties` ones with the lowest ids. */
 export interface TopSet {
@@ -30,51 +32,48 @@ function valueOfKey(key: number): number {
 /** Reusable working memory; one finder serves any vocabulary size. */
 export class TopSetFinder {
   readonly #totals = new Float64Array(DIGITS);
-  /** Ids that share all digits found so far. */
-  #candidates = new Int32Array(0);
+  #ids = new Int32Array(0);
 
   /**
    * The `target` largest values.
-   * @param values [n] logits; NaN must not occur
+   * @param row NaN must not occur
    * @param target from 1 to n
    */
-  findCount(values: Float32Array, target: number): TopSet {
-    const candidates = this.#candidatesFor(values);
-    for (let id = 0; id < values.length; id++) candidates[id] = id;
-    return this.#find(values, null, values.length, target);
+  findCount(row: VocabularyRow, target: number): TopSet {
+    const maxima = row.partMaxima();
+    // So many parts hold a value that is no less, each another one.
+    const least = target > maxima.length ? -Infinity : this.#find(maxima, null, this.#idsOf(maxima), target).value;
+    return this.#find(row.values, null, row.idsWithValue(least), target);
   }
 
   /**
    * The smallest prefix, in order of value then id, that holds `share` of the weight.
-   * @param values [n] logits; NaN must not occur
-   * @param weights [n] not negative; larger for larger values, `total` in all
+   * @param row weighed: `total` in all, larger for larger values; NaN must not occur
    * @param share above 0, below 1
    */
-  findShare(values: Float32Array, weights: Float64Array, total: number, share: number): TopSet {
+  findShare(row: VocabularyRow, total: number, share: number): TopSet {
     // All ids lighter than this together weigh less than what may be left out, so none of them is needed. (Halved
     // because the sums are rounded.)
-    const lightest = (0.5 * (1 - share) * total) / values.length;
-    const candidates = this.#candidatesFor(values);
-    let count = 0;
-    for (let id = 0; id < values.length; id++) if (weights[id]! >= lightest) candidates[count++] = id;
-    return this.#find(values, weights, count, share * total);
+    const lightest = (0.5 * (1 - share) * total) / row.values.length;
+    return this.#find(row.values, row.weights, row.idsWithWeight(lightest), share * total);
   }
 
-  #candidatesFor(values: Float32Array): Int32Array {
-    if (this.#candidates.length < values.length) this.#candidates = new Int32Array(values.length);
-    return this.#candidates;
+  #idsOf({ length }: Float32Array): Int32Array {
+    if (this.#ids.length !== length) this.#ids = new Int32Array(length);
+    const ids = this.#ids;
+    for (let id = 0; id < length; id++) ids[id] = id;
+    return ids;
   }
 
-  /** Narrows the first `count` candidates digit by digit to those with the value at which the total is reached. */
-  #find(values: Float32Array, weights: Float64Array | null, candidateCount: number, target: number): TopSet {
+  /** Narrows the candidates, in order and to be overwritten, digit by digit to those with the value at which the total is reached. */
+  #find(values: Float32Array, weights: Float64Array | null, candidates: Int32Array, target: number): TopSet {
     const patterns = new Uint32Array(values.buffer, values.byteOffset, values.length);
-    const candidates = this.#candidates;
-    let count = candidateCount;
+    let count = candidates.length;
     let prefix = 0;
     let remaining = target;
     for (const shift of SHIFTS) {
       const mask = shift === 0 ? 0x3ff : DIGITS - 1;
-      this.#addUp(patterns, weights, count, shift, mask);
+      this.#addUp(patterns, weights, candidates.subarray(0, count), shift, mask);
       const { digit, above } = crossing(this.#totals, remaining);
       remaining -= above;
       prefix = (prefix | (digit << shift)) >>> 0;
@@ -85,28 +84,34 @@ export class TopSetFinder {
       }
       count = kept;
     }
-    return { value: valueOfKey(prefix), ties: this.#ties(weights, count, remaining) };
+    return { value: valueOfKey(prefix), ties: tiesOf(candidates.subarray(0, count), weights, remaining) };
   }
 
   /** The total of each digit's candidates; -1 for a digit no candidate has. */
-  #addUp(patterns: Uint32Array, weights: Float64Array | null, count: number, shift: number, mask: number): void {
+  #addUp(
+    patterns: Uint32Array,
+    weights: Float64Array | null,
+    candidates: Int32Array,
+    shift: number,
+    mask: number,
+  ): void {
     const totals = this.#totals.fill(-1);
-    const candidates = this.#candidates;
+    const count = candidates.length;
     for (let c = 0; c < count; c++) {
       const id = candidates[c]!;
       const digit = (orderedKey(patterns[id]!) >>> shift) & mask;
       totals[digit] = Math.max(totals[digit]!, 0) + (weights === null ? 1 : weights[id]!);
     }
   }
+}
 
-  /** How many candidates, in order of id, it takes to reach `target`. All have the same value by now. */
-  #ties(weights: Float64Array | null, count: number, target: number): number {
-    let ties = 0;
-    for (let total = 0; ties < count && total < target; ties++) {
-      total += weights === null ? 1 : weights[this.#candidates[ties]!]!;
-    }
-    return ties;
+/** How many candidates, in order of id, it takes to reach `target`. All have the same value by now. */
+function tiesOf(candidates: Int32Array, weights: Float64Array | null, target: number): number {
+  let ties = 0;
+  for (let total = 0; ties < candidates.length && total < target; ties++) {
+    total += weights === null ? 1 : weights[candidates[ties]!]!;
   }
+  return ties;
 }
 
 /** The digit in which the total, counted from the top digit down, reaches `target`, or the lowest that occurs. */

@@ -78,6 +78,27 @@ describe(`a row of a vocabulary (seed ${SEED})`, () => {
     );
   });
 
+  it('finds the ids from a value or a weight on, and the largest of each part', () => {
+    fc.assert(
+      fc.property(logits, fc.nat(199), (values, at) => {
+        row.load(values);
+        const ids = [...values.keys()];
+        const bound = values[at % values.length]!;
+        expect([...row.idsWithValue(bound)]).toEqual(ids.filter((id) => values[id]! >= bound));
+        expect([...row.idsWithValue(-Infinity)]).toEqual(ids);
+        row.weigh(row.largest(), 1, 0);
+        const weight = row.weights[at % values.length]! || 1e-9;
+        expect([...row.idsWithWeight(weight)]).toEqual(ids.filter((id) => row.weights[id]! >= weight));
+        const parts = [...row.partMaxima()];
+        expect(parts.length).toBe(Math.ceil(values.length / 16));
+        expect(parts.map((most) => most + 0)).toEqual(
+          parts.map((_, part) => Math.max(...values.subarray(16 * part, 16 * part + 16)) + 0),
+        );
+      }),
+      { seed: SEED, numRuns: 1000 },
+    );
+  });
+
   it('has the bits of plain exponentials over the whole range, down to where they are nothing', () => {
     const values = Float32Array.from({ length: 60_000 }, (_, id) => (-id / 60_000) * 710);
     row.load(values);

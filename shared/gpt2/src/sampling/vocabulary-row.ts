@@ -26,6 +26,18 @@ interface SamplingKernels {
   ): number;
   keepOnly(values: Pointer, count: number, value: number, ties: number, weights: Pointer, sums: Pointer): number;
   crossing(count: number, weights: Pointer, sums: Pointer, target: number): number;
+  blockMaxima(values: Pointer, count: number, maxima: Pointer): void;
+  collectValues(values: Pointer, count: number, least: number, ids: Pointer): number;
+  collectWeights(weights: Pointer, count: number, least: number, ids: Pointer): number;
+}
+
+/** Where the parts of the memory begin. */
+interface Layout {
+  weights: Pointer;
+  sums: Pointer;
+  maxima: Pointer;
+  ids: Pointer;
+  end: Pointer;
 }
 
 /** Agrees with BLOCK in assembly/sampling/index.ts. */
@@ -47,6 +59,9 @@ export class VocabularyRow {
   #count = 0;
   #values = new Float32Array(0);
   #weights = new Float64Array(0);
+  #maxima = new Float32Array(0);
+  #ids = new Int32Array(0);
+  #at: Layout = layoutOf(0);
 
   constructor() {
     // Before the first row the memory is only a table.
@@ -88,40 +103,63 @@ export class VocabularyRow {
     // 1 / temperature may be infinite, and 0 times that no number.
     const scale = Math.min(1 / temperature, Number.MAX_VALUE);
     const lowest = Math.max(-700, Math.log(least) - LOG_MARGIN);
-    const { weights, sums } = this.#pointers;
+    const { weights, sums } = this.#at;
     return this.#kernels.weigh(VALUES, this.#count, most, scale, least, lowest, 0, weights, sums);
   }
 
   /** Takes all weight from what is outside the set. Returns the sum of the rest. */
   keepOnly({ value, ties }: TopSet): number {
-    const { weights, sums } = this.#pointers;
+    const { weights, sums } = this.#at;
     return this.#kernels.keepOnly(VALUES, this.#count, value, ties, weights, sums);
   }
 
   /** The id at which the running sum of weights, in the order of ids, first exceeds `target`. */
   crossing(target: number): number {
-    const { weights, sums } = this.#pointers;
+    const { weights, sums } = this.#at;
     return this.#kernels.crossing(this.#count, weights, sums, target);
   }
 
-  get #pointers(): { weights: Pointer; sums: Pointer; end: Pointer } {
-    const weights = VALUES + 4 * this.#count;
-    const sums = weights + 8 * this.#count;
-    return { weights, sums, end: sums + (8 * this.#count) / BLOCK };
+  /** The largest value of each of the parts that the row is cut into. Valid until the next row. */
+  partMaxima(): Float32Array {
+    this.#kernels.blockMaxima(VALUES, this.#count, this.#at.maxima);
+    return this.#maxima;
+  }
+
+  /** Ids with at least this value, in order. Valid until the next call, and may be overwritten. */
+  idsWithValue(least: number): Int32Array {
+    const count = this.#kernels.collectValues(VALUES, this.#count, least, this.#at.ids);
+    return this.#ids.subarray(0, Math.min(count, this.#values.length));
+  }
+
+  /** Ids with at least this weight, which is above 0, in order. Valid until the next call, and may be overwritten. */
+  idsWithWeight(least: number): Int32Array {
+    return this.#ids.subarray(0, this.#kernels.collectWeights(this.#at.weights, this.#count, least, this.#at.ids));
   }
 
   /** Lays out the memory for rows of another length. */
   #reserve(length: number): void {
     const { memory } = this.#kernels;
     this.#count = Math.ceil(length / BLOCK) * BLOCK;
-    const { weights, end } = this.#pointers;
+    this.#at = layoutOf(this.#count);
+    const { weights, maxima, ids, end } = this.#at;
     const missing = end - memory.buffer.byteLength;
     if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
     new Float64Array(memory.buffer, 0, FRACTIONS.length).set(FRACTIONS);
     new Float32Array(memory.buffer, VALUES, this.#count).fill(Number.NEGATIVE_INFINITY);
     this.#values = new Float32Array(memory.buffer, VALUES, length);
     this.#weights = new Float64Array(memory.buffer, weights, length);
+    this.#maxima = new Float32Array(memory.buffer, maxima, this.#count / BLOCK);
+    this.#ids = new Int32Array(memory.buffer, ids, this.#count);
   }
+}
+
+/** @param count of a row and what pads it */
+function layoutOf(count: number): Layout {
+  const weights = VALUES + 4 * count;
+  const sums = weights + 8 * count;
+  const maxima = sums + (8 * count) / BLOCK;
+  const ids = maxima + (4 * count) / BLOCK;
+  return { weights, sums, maxima, ids, end: ids + 4 * count };
 }
 
 let row: VocabularyRow | undefined;
