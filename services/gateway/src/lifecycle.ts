@@ -2,6 +2,8 @@
  * Closing in two steps. *Closing*: nothing new is taken and resumable streams end, so that their clients come back elsewhere. *Cut*: the grace
  * is over and what can't be resumed ends too. Also keeps the work that outlives its request, so that closing can wait for it.
  */
+import { TurnoverSet } from '@inkwell/resilience';
+
 export interface Lifecycle {
   readonly closing: boolean;
   /** Calls back when closing begins, at once if it has. Answers how to unsubscribe. */
@@ -17,21 +19,21 @@ export interface Lifecycle {
 }
 
 function createSignal() {
-  const listeners = new Set<() => void>();
+  const listeners = new TurnoverSet<() => void>();
   let fired = false;
   return {
     get fired() {
       return fired;
     },
     on(listener: () => void): () => void {
-      if (fired) listener();
-      else listeners.add(listener);
-      return () => listeners.delete(listener);
+      if (!fired) return listeners.add(listener);
+      listener();
+      return () => {};
     },
     fire(): void {
+      if (fired) return;
       fired = true;
-      for (const listener of listeners) listener();
-      listeners.clear();
+      for (const listener of listeners.values()) listener();
     },
   };
 }

@@ -55,7 +55,7 @@ it('refuses in time, then at once, names what is down, and is as before when it 
   expect((await rig.request('/api/health/liveness', { key: null })).status).toBe(200);
   store.silent = false;
   await expect.poll(async () => (await create()).status, { timeout: 5_000 }).toBe(202);
-  expect(await readiness()).toEqual({ status: 'ok' });
+  await expect.poll(readiness, { timeout: 10_000 }).toEqual({ status: 'ok' });
 });
 
 it('keeps streams open through an outage and goes on behind the last event', async () => {

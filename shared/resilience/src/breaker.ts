@@ -9,6 +9,7 @@ import { InkwellError } from '@inkwell/contracts';
 import CircuitBreaker from 'opossum';
 import { currentBudget } from './budget.ts';
 import { DeadlineError, Deadlines, withDeadline } from './deadline.ts';
+import { TurnoverSet } from './turnover-set.ts';
 
 export type BreakerState = 'closed' | 'half_open' | 'open';
 
@@ -87,7 +88,7 @@ class OpossumBreaker implements Breaker {
   readonly dependency: string;
   readonly #circuit: CircuitBreaker<[Work], unknown>;
   readonly #options: BreakerOptions & typeof defaults;
-  readonly #outages = new Set<() => void>();
+  readonly #outages = new TurnoverSet<() => void>();
   readonly #deadlines: Deadlines;
   readonly #pulse: NodeJS.Timeout | undefined;
   #failures = 0;
@@ -169,11 +170,11 @@ class OpossumBreaker implements Breaker {
         timer = undefined;
       } else timer ??= setTimeout(listener, this.#lastSuccessAt + graceMs - performance.now()).unref();
     };
-    this.#outages.add(look);
+    const remove = this.#outages.add(look);
     look();
     return () => {
       clearTimeout(timer);
-      this.#outages.delete(look);
+      remove();
     };
   }
 
@@ -184,7 +185,7 @@ class OpossumBreaker implements Breaker {
 
   #changed(): void {
     this.#options.listener?.onState(this.dependency, this.state);
-    for (const look of this.#outages) look();
+    for (const look of this.#outages.values()) look();
     if (this.#circuit.halfOpen) this.#beat();
   }
 

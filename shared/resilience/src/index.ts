@@ -7,3 +7,4 @@ export type { Backoff, RetryOptions } from './retry.ts';
 export { pauseAfter, retry } from './retry.ts';
 export { runService, type Service } from './run-service.ts';
 export { TurnoverMap } from './turnover-map.ts';
+export { TurnoverSet } from './turnover-set.ts';

@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { Deadlines } from './deadline.ts';
 import { TurnoverMap } from './turnover-map.ts';
+import { TurnoverSet } from './turnover-set.ts';
 
 setFlagsFromString('--expose-gc');
 // What V8 learns of so hurried a test would have new objects begin among the old ones, and the old keep others alive.
@@ -47,6 +48,19 @@ describe('what was deleted is garbage at once, without a full collection', () =>
     expect(growth).toBeLessThan(8_000_000);
   });
 
+  it('in a TurnoverSet', () => {
+    const set = new TurnoverSet<number[]>();
+    const removes = new Array<() => void>(2 * atOnce);
+    const growth = mostGrowth(
+      (n) => {
+        removes[n % removes.length] = set.add(load());
+      },
+      (n) => removes[n % removes.length]!(),
+    );
+    expect(set.size).toBe(atOnce);
+    expect(growth).toBeLessThan(8_000_000);
+  });
+
   it('in deadlines that were met', () => {
     const deadlines = new Deadlines(60_000);
     const met = new Array<() => void>(2 * atOnce);
@@ -76,4 +90,21 @@ it('a TurnoverMap holds what a Map would', () => {
     expect(value).toBe('b');
   }
   expect(map.size).toBe(1);
+});
+
+it('a TurnoverSet holds what was added until each is taken out', () => {
+  const set = new TurnoverSet<string | undefined>();
+  const [takeA, takeNothing, takeAnotherA] = ['a', undefined, 'a'].map((value) => set.add(value));
+  expect([...set.values()]).toEqual(['a', undefined, 'a']);
+  takeNothing!();
+  takeA!();
+  takeA!();
+  expect([[...set.values()], set.size]).toEqual([['a'], 1]);
+  set.add('b');
+  const seen: unknown[] = [];
+  for (const value of set.values()) {
+    takeAnotherA!();
+    seen.push(value);
+  }
+  expect([seen, set.size]).toEqual([['a', 'b'], 1]);
 });

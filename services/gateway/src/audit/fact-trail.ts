@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Fact, InkwellError } from '@inkwell/contracts';
 import type { Logger } from '@inkwell/observability';
 import type { FactLog } from '@inkwell/ports';
-import { Deadlines, withoutBudget } from '@inkwell/resilience';
+import { Deadlines, TurnoverMap, withoutBudget } from '@inkwell/resilience';
 
 /** Some seconds of acts at full speed. */
 const mostWaiting = 20_000;
@@ -38,7 +38,7 @@ export class FactTrail {
   #retrying = false;
   readonly #holds = new Deadlines(holdMs);
   /** By what drops them. */
-  readonly #held = new Map<string, Held>();
+  readonly #held = new TurnoverMap<string, Held>();
   #idle = Promise.withResolvers<void>();
 
   constructor(factLog: Pick<FactLog, 'publish'>, log: Logger, most = mostWaiting) {

@@ -1,5 +1,6 @@
 /** The calls being answered, by what their caller depends on, so that a revocation ends them. */
 import type { RevokedSubject } from '@inkwell/contracts';
+import { TurnoverSet } from '@inkwell/resilience';
 import type { Caller } from './caller.ts';
 
 export interface OpenCall {
@@ -9,32 +10,32 @@ export interface OpenCall {
 }
 
 export class OpenCalls {
-  readonly #bySubject = new Map<RevokedSubject, Set<OpenCall>>();
+  readonly #bySubject = new Map<RevokedSubject, TurnoverSet<OpenCall>>();
 
   /** Answers how to take it out again. */
   add(call: OpenCall): () => void {
-    for (const subject of call.caller.subjects) {
-      const calls = this.#bySubject.get(subject) ?? new Set();
-      calls.add(call);
-      this.#bySubject.set(subject, calls);
-    }
-    return () => this.#remove(call);
+    const removes = call.caller.subjects.map((subject) => this.#add(subject, call));
+    return () => {
+      for (const remove of removes) remove();
+    };
   }
 
   of(subject: RevokedSubject): readonly OpenCall[] {
-    return [...(this.#bySubject.get(subject) ?? [])];
+    return [...(this.#bySubject.get(subject)?.values() ?? [])];
   }
 
   /** Every call that depends on anything. */
   all(): readonly OpenCall[] {
-    return [...new Set([...this.#bySubject.values()].flatMap((calls) => [...calls]))];
+    return [...new Set([...this.#bySubject.values()].flatMap((calls) => [...calls.values()]))];
   }
 
-  #remove(call: OpenCall): void {
-    for (const subject of call.caller.subjects) {
-      const calls = this.#bySubject.get(subject);
-      calls?.delete(call);
-      if (calls?.size === 0) this.#bySubject.delete(subject);
-    }
+  #add(subject: RevokedSubject, call: OpenCall): () => void {
+    const calls = this.#bySubject.get(subject) ?? new TurnoverSet();
+    this.#bySubject.set(subject, calls);
+    const remove = calls.add(call);
+    return () => {
+      remove();
+      if (calls.size === 0 && this.#bySubject.get(subject) === calls) this.#bySubject.delete(subject);
+    };
   }
 }

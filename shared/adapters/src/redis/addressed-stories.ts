@@ -4,6 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { JobKey } from '@inkwell/contracts';
+import { TurnoverMap } from '@inkwell/resilience';
 import type { Channels } from './channels.ts';
 import type { RedisConnection } from './connection.ts';
 import type { Keyspace } from './keyspace.ts';
@@ -46,8 +47,8 @@ export class AddressedStories<Story extends Addressed> {
   readonly #options: StoryFeedOptions;
   readonly #addressee: Addressee<Story>;
   readonly #process = newMark();
-  readonly #byKey = new Map<JobKey, Story>();
-  readonly #byNumber = new Map<number, Story>();
+  readonly #byKey = new TurnoverMap<JobKey, Story>();
+  readonly #byNumber = new TurnoverMap<number, Story>();
   #lastNumber = 0;
   #listening: Promise<void> | undefined;
 

@@ -37,6 +37,8 @@ interface Entry {
   end?: TerminalEvent;
   /** The job is being accepted, or was within the last seconds. */
   expected: boolean;
+  /** That it is expected no more needs not be looked at. */
+  settle?: () => void;
 }
 
 export class EndFeed {
@@ -67,7 +69,7 @@ export class EndFeed {
       void this.#open(entry);
     }
     if (entry.end === undefined) return this.#join(entry, signal);
-    this.#stories.drop(entry);
+    this.#drop(entry);
     return entry.end;
   }
 
@@ -79,7 +81,7 @@ export class EndFeed {
     return {
       address: this.#stories.addressOf(entry),
       addressed: (first) => {
-        if (first !== undefined) this.#expectations.keep(() => this.#stopExpecting(entry));
+        if (first !== undefined) entry.settle = this.#expectations.keep(() => this.#stopExpecting(entry));
         else {
           this.#stopExpecting(entry);
           if (entry.waiters.size > 0) void this.#open(entry);
@@ -141,12 +143,12 @@ export class EndFeed {
       entry.end = end;
       return;
     }
-    this.#stories.drop(entry);
+    this.#drop(entry);
     for (const waiter of entry.waiters) waiter.tell(end);
   }
 
   #fail(entry: Entry, error: unknown): void {
-    this.#stories.drop(entry);
+    this.#drop(entry);
     for (const waiter of entry.waiters) waiter.fail(error);
   }
 
@@ -156,6 +158,11 @@ export class EndFeed {
     // Too long to be told: it is in the story.
     if (end === undefined) void this.#stories.lookUntilSeen(entry);
     else this.#tell(entry, end as TerminalEvent);
+  }
+
+  #drop(entry: Entry): void {
+    this.#stories.drop(entry);
+    entry.settle?.();
   }
 
   #stopExpecting(entry: Entry): void {

@@ -16,15 +16,24 @@ export interface Expected {
   addressed(first: readonly JobEvent[] | undefined): void;
 }
 
+interface Kept {
+  letGo: (() => void) | undefined;
+  untilMs: number;
+}
+
 export class Expectations {
   /** Oldest first. */
-  #kept: { letGo: () => void; untilMs: number }[] = [];
+  #kept: Kept[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param letGo called after a few seconds, also when somebody has asked meanwhile */
-  keep(letGo: () => void): void {
-    this.#kept.push({ letGo, untilMs: performance.now() + keptMs });
+  /** @param letGo called after a few seconds. Answers how to say that this isn't needed any more. */
+  keep(letGo: () => void): () => void {
+    const kept: Kept = { letGo, untilMs: performance.now() + keptMs };
+    this.#kept.push(kept);
     this.#timer ??= setTimeout(() => this.#sweep(), keptMs).unref();
+    return () => {
+      kept.letGo = undefined;
+    };
   }
 
   close(): void {
@@ -38,6 +47,6 @@ export class Expectations {
     const over = this.#kept.splice(0, first === -1 ? this.#kept.length : first);
     const next = this.#kept[0];
     this.#timer = next && setTimeout(() => this.#sweep(), Math.max(sweepMs, next.untilMs - now)).unref();
-    for (const { letGo } of over) letGo();
+    for (const { letGo } of over) letGo?.();
   }
 }
