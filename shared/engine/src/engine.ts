@@ -6,6 +6,7 @@
 import type { GenerationSpec, Usage } from '@inkwell/contracts';
 import type { Tokenizer } from '@inkwell/gpt2';
 import type { ModelBackend } from '@inkwell/ports';
+import { TurnoverMap } from '@inkwell/resilience/turnover-map';
 import { type LogitsTarget, layOut } from './batch.ts';
 import type { Candidate } from './candidate.ts';
 import { type ChoiceDelta, EngineJob } from './engine-job.ts';
@@ -65,8 +66,9 @@ export class Engine {
   readonly #scheduler: Scheduler;
   readonly #speculator: Speculator;
   readonly #pace = new StepPace();
-  readonly #jobs = new Map<string, EngineJob>();
-  readonly #owners = new Map<Sequence, Owner>();
+  readonly #jobs = new TurnoverMap<string, EngineJob>();
+  /** Of the sequences that run or wait. */
+  readonly #owners = new WeakMap<Sequence, Owner>();
   /** Jobs that ended without a step: continued ones that lacked nothing. */
   #settled: JobStep[] = [];
 
