@@ -37,7 +37,7 @@ interface Pauses extends Backoff {
 const usualPauses: Pauses = { firstMs: 50, longestMs: 1_000, patienceMs: 5_000 };
 const group = 'recorder';
 /** Facts written at once: bounded, whatever the log hands over. */
-const batchSize = 1000;
+const batchSize = 2000;
 const headEveryMs = 60_000;
 
 export function createRecorder(options: RecorderOptions): Recorder {

@@ -43,7 +43,7 @@ interface Partition extends Place {
 /** Nobody waits for a fact: many are written together. */
 const pace: ReadingPace = { longPollMs: 500, shortPollMs: 100, minBytes: 524_288, pauseMs: 50 };
 /** Beyond it only what is in one message with them. */
-const mostFactsPerBatch = 1000;
+const mostFactsPerBatch = 2000;
 /** Facts of one partition that wait here before reading it pauses. */
 const readAhead = 1000;
 const shortestPauseMs = 50;
@@ -141,33 +141,40 @@ export class FactConsumer {
       partition.factCount += contents.length;
     }
     if (partition.factCount > readAhead) this.#reader.pause(partition);
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-    });
+    this.#working ??= this.#work();
   }
 
   async #work(): Promise<void> {
-    while (!this.#closing.signal.aborted && !this.#rebalancing) {
-      const batch = this.#nextBatch();
-      if (batch.length === 0) return;
-      try {
-        await this.#tell(
-          batch.flatMap(({ partition, count }) =>
-            partition.waiting.slice(0, count).map((read) => ({ partition, read })),
-          ),
-        );
-        this.#failures = 0;
-      } catch (error) {
-        const pauseMs = Math.min(shortestPauseMs * 2 ** this.#failures++, longestPauseMs);
-        const { group } = this.#options.projection;
-        this.#options.log.warn(
-          { group, reason: reasonOf(error), pauseMs },
-          'facts were not taken in; they are told again',
-        );
-        await wait(pauseMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {});
-        continue;
+    // What the same fetch brought of other partitions goes along.
+    await Promise.resolve();
+    try {
+      while (!this.#closing.signal.aborted && !this.#rebalancing) {
+        const batch = this.#nextBatch();
+        if (batch.length === 0) return;
+        if (await this.#hasToldOf(batch)) await this.#takenIn(batch);
       }
-      await this.#takenIn(batch);
+    } finally {
+      this.#working = undefined;
+    }
+  }
+
+  /** False, after a pause, when it was rejected. */
+  async #hasToldOf(batch: readonly { partition: Partition; count: number }[]): Promise<boolean> {
+    try {
+      await this.#tell(
+        batch.flatMap(({ partition, count }) => partition.waiting.slice(0, count).map((read) => ({ partition, read }))),
+      );
+      this.#failures = 0;
+      return true;
+    } catch (error) {
+      const pauseMs = Math.min(shortestPauseMs * 2 ** this.#failures++, longestPauseMs);
+      const { group } = this.#options.projection;
+      this.#options.log.warn(
+        { group, reason: reasonOf(error), pauseMs },
+        'facts were not taken in; they are told again',
+      );
+      await wait(pauseMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {});
+      return false;
     }
   }
 
