@@ -32,7 +32,7 @@ export function toEntries(mark: string, events: readonly NewJobEvent[], afterSeq
 }
 
 /** From the parsed JSON of an entry. */
-export function toEvent(stored: JobEvent | PlainDelta): JobEvent {
+function toEvent(stored: JobEvent | PlainDelta): JobEvent {
   if (!Array.isArray(stored)) return stored;
   const [seq, at, index, delta, tokens] = stored;
   return { type: 'job.delta', at, index, delta, tokens, logprobs: null, finishReason: null, seq };
