@@ -69,8 +69,16 @@ async function create(count: number): Promise<void> {
 
 /** `rate` events per second in all, one story after the other. Each says when it was due, so that being late counts as lag. */
 async function write(rate: number, seconds: number): Promise<{ sent: number; failed: number }> {
-  const appends = new Set<Promise<unknown>>();
+  const all = Promise.withResolvers<void>();
+  let open = 0;
   let failed = 0;
+  let over = false;
+  const settle = (result?: 'ok' | 'stale') => {
+    open--;
+    if (result !== 'ok') failed++;
+    if (over && open === 0) all.resolve();
+  };
+  const onFailure = () => settle();
   const sent = await atRate(rate, seconds, (index, at) => {
     const story = stories[index % stories.length]!;
     const event: NewJobEvent = {
@@ -82,20 +90,13 @@ async function write(rate: number, seconds: number): Promise<{ sent: number; fai
       logprobs: null,
       finishReason: null,
     };
-    const append = store.resultStream
-      .append(story.key, story.fence, story.seq, [event])
-      .then(
-        (result) => result === 'ok',
-        () => false,
-      )
-      .then((written) => {
-        if (!written) failed++;
-        appends.delete(append);
-      });
+    open++;
+    store.resultStream.append(story.key, story.fence, story.seq, [event]).then(settle, onFailure);
     story.seq++;
-    appends.add(append);
   });
-  await Promise.all(appends);
+  over = true;
+  if (open === 0) all.resolve();
+  await all.promise;
   return { sent, failed };
 }
 

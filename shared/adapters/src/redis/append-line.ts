@@ -4,7 +4,7 @@
  */
 import type { RedisConnection } from './connection.ts';
 import { markLength } from './mark.ts';
-import { StepLine, stepScript } from './step-line.ts';
+import { readDone, StepLine, stepScript } from './step-line.ts';
 import { tellFollowers } from './story-news.ts';
 
 export interface Append {
@@ -66,16 +66,17 @@ answers = table.concat(answers)
 });
 
 export class AppendLine {
-  readonly #line: StepLine;
+  readonly #line: StepLine<'ok' | 'stale'>;
 
   /** @param feeds prefix of the channels of processes that follow */
   constructor(connection: RedisConnection, feeds: string, retentionMs: number) {
-    this.#line = new StepLine(connection, appendStep, `${retentionMs} ${feeds}`);
+    const shared = `${retentionMs} ${feeds}`;
+    this.#line = new StepLine({ connection, script: appendStep, shared, read: readDone });
   }
 
   append({ job, events, fence, afterSeq, terminal, entries }: Append): Promise<'ok' | 'stale'> {
     const args: (string | number)[] = [fence, afterSeq + entries.length, terminal ? 1 : 0];
     for (const entry of entries) args.push(entry);
-    return this.#line.take([job, events], args).then((answer) => (answer === '1' ? 'ok' : 'stale'));
+    return this.#line.take([job, events], args);
   }
 }

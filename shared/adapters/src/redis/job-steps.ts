@@ -6,13 +6,12 @@ import type { RedisConnection } from './connection.ts';
 import { toEntries, toEntry } from './entry.ts';
 import type { Expected } from './expectations.ts';
 import { recordFields, toFields, toRecord } from './job-hash.ts';
-import { createJob } from './job-scripts.ts';
-import { createRecord, tenantOf } from './job-store.ts';
+import { createLine, createRecord, tenantOf } from './job-store.ts';
 import type { Keyspace } from './keyspace.ts';
 import { laterWrites } from './later-writes.ts';
 import { newMark } from './mark.ts';
 import { script, serverClock } from './script.ts';
-import { StepLine, stepScript } from './step-line.ts';
+import { readDone, StepLine, stepScript } from './step-line.ts';
 import { tellFollowers } from './story-news.ts';
 
 const fields = recordFields.map((field) => `'${field}'`).join(', ');
@@ -115,8 +114,8 @@ export function createJobSteps(
   keys: Keyspace,
   feeds: Readonly<Record<Exclude<Reading, 'nothing'>, Expecting>>,
 ): JobSteps {
-  const creations = new StepLine(connection, createJob, keys.handoff(''));
-  const ends = new StepLine(connection, finishJob, keys.feed(''));
+  const creations = createLine(connection, keys);
+  const ends = new StepLine({ connection, script: finishJob, shared: keys.feed(''), read: readDone });
   return {
     async accept(job, limits, reading = 'nothing') {
       const first: JobEvent = { ...queuedEvent(job), seq: 1 };
@@ -161,7 +160,7 @@ export function createJobSteps(
       const at = patch.finishedAt ?? events.at(-1)!.at;
       const head = [fence, afterSeq, mark, state, at, key, keepsLease ? 1 : 0];
       const args = [...head, values.length, ...values, ...entries];
-      return (await ends.take(names, args)) === '1' ? 'ok' : 'stale';
+      return ends.take(names, args);
     },
   };
 }

@@ -22,7 +22,7 @@ import { newMark } from './mark.ts';
 import { StepLine } from './step-line.ts';
 
 export function createJobStore(connection: RedisConnection, keys: Keyspace): JobStore {
-  const creations = new StepLine(connection, createJob, keys.handoff(''));
+  const creations = createLine(connection, keys);
   return {
     create: (job, limits) => createRecord(creations, keys, job, limits),
 
@@ -83,9 +83,15 @@ interface AtCreation {
 
 const nothingElse: AtCreation = { entry: '', address: '', places: 0 };
 
-/** @param creations takes steps of `createJob` */
+type CreateAnswer = [outcome: string, detail: unknown, worker?: string];
+
+export function createLine(connection: RedisConnection, keys: Keyspace): StepLine<CreateAnswer> {
+  const read = (answer: unknown) => answer as CreateAnswer;
+  return new StepLine({ connection, script: createJob, shared: keys.handoff(''), read });
+}
+
 export async function createRecord(
-  creations: StepLine,
+  creations: StepLine<CreateAnswer>,
   keys: Keyspace,
   job: NewJob,
   { maxQueued, maxQueuedPerTenant }: QueueLimits,
@@ -107,8 +113,7 @@ export function tenantOf(key: JobKey): string {
   return key.slice(0, key.indexOf(':'));
 }
 
-function toCreatedResult(job: NewJob, answer: unknown): Created {
-  const [outcome, detail, worker] = answer as [string, unknown, string | undefined];
+function toCreatedResult(job: NewJob, [outcome, detail, worker]: CreateAnswer): Created {
   switch (outcome) {
     case 'created': {
       const ordinal = Number(detail);

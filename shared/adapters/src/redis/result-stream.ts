@@ -26,10 +26,15 @@ export function createResultStream(
   const line = new AppendLine(connection, keys.feed(''), retentionMs);
 
   return {
-    async append(key, fence, afterSeq, events) {
-      const mark = newMark();
-      const entries = toEntries(mark, events, afterSeq);
-      const terminal = endsStory(events);
+    // Many a second: each promise that is made on the way counts.
+    append(key, fence, afterSeq, events) {
+      let terminal: boolean;
+      try {
+        terminal = endsStory(events);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      const entries = toEntries(newMark(), events, afterSeq);
       return line.append({ job: keys.job(key), events: keys.events(key), fence, afterSeq, terminal, entries });
     },
 

@@ -55,7 +55,7 @@ describe('steps of one turn', () => {
     const { redis, url } = await open();
     const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
     cleanups.push(() => connection.close());
-    const line = new StepLine(connection, add, 10);
+    const line = new StepLine({ connection, script: add, shared: 10, read: (answer) => answer });
     await line.take([], []);
     const before = await calls(redis);
     await redis.set('text', 'no number');
@@ -83,7 +83,7 @@ describe('steps of one turn', () => {
     const { redis, url } = await open();
     const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
     cleanups.push(() => connection.close());
-    const line = new StepLine(connection, add, 1);
+    const line = new StepLine({ connection, script: add, shared: 1, read: (answer) => answer });
     await line.take([], []);
     const before = await calls(redis);
     await Promise.all(Array.from({ length: 300 }, () => line.take(['many'], [1])));
@@ -96,7 +96,7 @@ describe('steps of one turn', () => {
   it('fail with their call', async () => {
     const { url } = await open();
     const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
-    const line = new StepLine(connection, add, 1);
+    const line = new StepLine({ connection, script: add, shared: 1, read: (answer) => answer });
     await line.take([], []);
     const answers = Promise.allSettled([line.take(['a'], [1]), line.take(['b'], [1])]);
     await connection.close();

@@ -54,62 +54,91 @@ end
   );
 }
 
-interface Waiting {
-  names: readonly string[];
-  args: readonly (string | number)[];
-  resolve(answer: unknown): void;
+interface Waiting<Answer> {
+  resolve(answer: Answer): void;
   reject(error: unknown): void;
 }
 
-export class StepLine {
-  readonly #connection: RedisConnection;
-  readonly #script: Script;
-  readonly #shared: string | number;
-  #waiting: Waiting[] = [];
+/** What goes as one call. */
+class Steps<Answer> {
+  readonly names: string[] = [];
+  readonly args: (string | number)[];
+  readonly waiting: Waiting<Answer>[] = [];
   #characters = 0;
 
-  /** @param shared what `begin` finds in `ARGV[1]` */
-  constructor(connection: RedisConnection, stepsScript: Script, shared: string | number = '') {
-    this.#connection = connection;
-    this.#script = stepsScript;
-    this.#shared = shared;
+  constructor(shared: string | number) {
+    this.args = [shared];
+  }
+
+  get isFull(): boolean {
+    return this.waiting.length >= mostSteps || this.#characters >= mostCharacters;
+  }
+
+  add(names: readonly string[], args: readonly (string | number)[], waiting: Waiting<Answer>): void {
+    for (const name of names) this.names.push(name);
+    this.args.push(names.length, args.length);
+    for (const arg of args) {
+      this.args.push(arg);
+      if (typeof arg === 'string') this.#characters += arg.length;
+    }
+    this.waiting.push(waiting);
+  }
+}
+
+export interface StepLineOptions<Answer> {
+  connection: RedisConnection;
+  /** From `stepScript`. */
+  script: Script;
+  /** What `begin` finds in `ARGV[1]`. */
+  shared: string | number;
+  /** Of what a step answers; must not throw. */
+  read(answer: unknown): Answer;
+}
+
+export class StepLine<Answer> {
+  readonly #options: StepLineOptions<Answer>;
+  #steps: Steps<Answer> | undefined;
+
+  constructor(options: StepLineOptions<Answer>) {
+    this.#options = options;
   }
 
   /** @throws as `RedisConnection.call`, or an Error with what the server says of this step */
-  take(names: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  take(names: readonly string[], args: readonly (string | number)[]): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      if (this.#waiting.length === 0) this.#connection.atTurnEnd(() => this.#send());
-      this.#waiting.push({ names, args, resolve, reject });
-      for (const arg of args) if (typeof arg === 'string') this.#characters += arg.length;
-      if (this.#waiting.length >= mostSteps || this.#characters >= mostCharacters) this.#send();
+      if (this.#steps === undefined) {
+        this.#steps = new Steps(this.#options.shared);
+        this.#options.connection.atTurnEnd(() => this.#send());
+      }
+      this.#steps.add(names, args, { resolve, reject });
+      if (this.#steps.isFull) this.#send();
     });
   }
 
   #send(): void {
-    if (this.#waiting.length === 0) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#characters = 0;
-    const names: string[] = [];
-    const args: (string | number)[] = [this.#shared];
-    for (const step of waiting) {
-      for (const name of step.names) names.push(name);
-      args.push(step.names.length, step.args.length);
-      for (const arg of step.args) args.push(arg);
-    }
-    this.#connection
-      .call((redis) => this.#script.run(redis, names, args))
+    const steps = this.#steps;
+    if (steps === undefined) return;
+    this.#steps = undefined;
+    const { connection, script: taken } = this.#options;
+    connection
+      .call((redis) => taken.run(redis, steps.names, steps.args))
       .then(
-        (answer) => settle(waiting, answer as [unknown[], (number | string)[]]),
+        (answer) => this.#settle(steps, answer as [unknown[], (number | string)[]]),
         (error: unknown) => {
-          for (const { reject } of waiting) reject(error);
+          for (const { reject } of steps.waiting) reject(error);
         },
       );
   }
+
+  #settle({ waiting }: Steps<Answer>, [answers, failures]: [unknown[], (number | string)[]]): void {
+    for (let index = 0; index < failures.length; index += 2)
+      waiting[Number(failures[index]) - 1]?.reject(new Error(`Redis refused a step: ${failures[index + 1]}`));
+    const { read } = this.#options;
+    for (let index = 0; index < waiting.length; index++) waiting[index]!.resolve(read(answers[index]));
+  }
 }
 
-function settle(waiting: readonly Waiting[], [answers, failures]: [unknown[], (number | string)[]]): void {
-  for (let index = 0; index < failures.length; index += 2)
-    waiting[Number(failures[index]) - 1]?.reject(new Error(`Redis refused a step: ${failures[index + 1]}`));
-  for (let index = 0; index < waiting.length; index++) waiting[index]!.resolve(answers[index]);
+/** Of steps that answer '1', or '0' when stale. */
+export function readDone(answer: unknown): 'ok' | 'stale' {
+  return answer === '1' ? 'ok' : 'stale';
 }
