@@ -15,4 +15,4 @@ export function createEdition(options: InkwellOptions = {}): Edition {
 export const startCommand: readonly string[] = isCluster ? ['cluster', '--gateways', '2', '--workers', '2'] : ['serve'];
 
 /** Sequences one engine runs at once. */
-export const slotsPerWorker = 32;
+export const slotsPerWorker = 64;

@@ -14,6 +14,8 @@ const mostWaiting = 20_000;
 const pauseMs = 250;
 /** What is told behind an answer shares its write with others. */
 const mayWaitMs = 25;
+/** What another fact tells again, should we die before it is written, may wait longer. */
+const toldAgainMayWaitMs = 200;
 /** How long a fact waits for another one that tells it too. */
 const holdMs = 1_000;
 
@@ -22,8 +24,16 @@ interface Held {
   cancel(): void;
 }
 
+interface Behind {
+  /** Another fact will tell it too. */
+  toldAgain?: boolean;
+  /** Called when it is durable. */
+  onTold?: () => void;
+}
+
 interface Untold {
   readonly fact: Fact;
+  readonly mayWaitMs: number;
   onTold(): void;
 }
 
@@ -66,7 +76,7 @@ export class FactTrail {
     this.#waiting++;
     const publish = () => {
       this.#held.delete(key);
-      this.#publish({ fact, onTold: () => {} });
+      this.#publish({ fact, mayWaitMs: toldAgainMayWaitMs, onTold: () => {} });
     };
     this.#held.set(key, { publish, cancel: this.#holds.watch(publish) });
   }
@@ -80,14 +90,13 @@ export class FactTrail {
     this.#done();
   }
 
-  /** @param onTold called when it is durable */
-  publishBehind(fact: Fact, onTold: () => void = () => {}): void {
+  publishBehind(fact: Fact, { toldAgain = false, onTold = () => {} }: Behind = {}): void {
     this.#waiting++;
-    this.#publish({ fact, onTold });
+    this.#publish({ fact, mayWaitMs: toldAgain ? toldAgainMayWaitMs : mayWaitMs, onTold });
   }
 
   #publish(one: Untold): void {
-    withoutBudget(() => this.#factLog.publish(one.fact, { mayWaitMs })).then(
+    withoutBudget(() => this.#factLog.publish(one.fact, { mayWaitMs: one.mayWaitMs })).then(
       () => this.#told(one),
       (error: unknown) => {
         this.#failed.push(one);

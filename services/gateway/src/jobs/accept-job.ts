@@ -74,7 +74,7 @@ export async function acceptJob(
   // In the same turn as the publish, so that one commit or one request to the log carries both. The fact of its end tells of the creation too:
   // who will see that end waits a while for it.
   if (created) {
-    if (reading === 'nothing') gateway.trail.publishBehind(jobCreatedFact(record));
+    if (reading === 'nothing') gateway.trail.publishBehind(jobCreatedFact(record), { toldAgain: true });
     else gateway.trail.hold(record.key, jobCreatedFact(record));
   }
   if (record.state === 'queued') {

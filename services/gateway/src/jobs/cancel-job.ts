@@ -61,10 +61,11 @@ async function tryToCancel(gateway: GatewayContext, record: JobRecord): Promise<
   const moved = await jobStore.transition(record.key, ['queued', 'in_progress'], state, patch, fence);
   // The lease is given up once the end is told. If that was for another writer to do, or the story says more of it, whoever finds the lease lapsed does it.
   if (moved !== 'conflict' && !hasRefusedText(moved)) {
-    gateway.trail.publishBehind(jobEndedFact(moved), () => {
+    const onTold = () => {
       // What fails here lapses.
       gateway.lifecycle.background(withoutBudget(() => lease.release(record.key, fence)).catch(() => {}));
-    });
+    };
+    gateway.trail.publishBehind(jobEndedFact(moved), { onTold });
   }
   return outcome;
 }

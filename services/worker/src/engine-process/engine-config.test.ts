@@ -22,6 +22,6 @@ it('is all that the settings say of the engine', () => {
     wideVectors: false,
     speculation: 'off',
     nullPaceMs: 7,
-    maxSequences: 32,
+    maxSequences: 64,
   });
 });

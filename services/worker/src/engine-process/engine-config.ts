@@ -2,8 +2,11 @@
 import type { ServiceConfig } from '@inkwell/contracts';
 import type { EngineConfig } from './protocol.ts';
 
-/** Most sequences one engine runs at once. */
-const maxSequences = 32;
+/**
+ * Most sequences one engine runs at once. A job that finds no room waits in the queue, which costs a short one more than sharing its steps costs the
+ * others; what they take of the memory together is bounded by the KV blocks.
+ */
+const maxSequences = 64;
 
 type EngineSettings = Pick<
   ServiceConfig,
