@@ -48,7 +48,7 @@ async function runners(): Promise<Map<string, string>> {
   }
 }
 
-/** Read from the start of the job's stream. */
+/** Read from the start of the job's stream, as soon as it has text: what is cancelled from then on has used some. */
 async function workerOf(id: string): Promise<string> {
   const leaving = new AbortController();
   const signal = AbortSignal.any([leaving.signal, AbortSignal.timeout(30_000)]);
@@ -57,7 +57,7 @@ async function workerOf(id: string): Promise<string> {
   for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
     text += chunk;
     const [, worker] = /"worker":"([^"]+)"/.exec(text) ?? [];
-    if (worker === undefined) continue;
+    if (worker === undefined || !text.includes('event: job.delta')) continue;
     leaving.abort();
     return worker;
   }
