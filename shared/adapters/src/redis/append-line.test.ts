@@ -3,45 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type JobEvent, type JobKey, jobKey } from '@inkwell/contracts';
 import { delta, terminal } from '@inkwell/ports/conformance';
-import { Redis } from 'ioredis';
-import { afterEach, describe, expect, it } from 'vitest';
-import { startOwnRedis } from '../../../../infra/services/redis.ts';
+import { describe, expect, it } from 'vitest';
 import { type Append, AppendLine } from './append-line.ts';
-import { connectRedis } from './connection.ts';
-import { openRedisStore, type RedisStore } from './index.ts';
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function open() {
-  const server = await startOwnRedis();
-  cleanups.push(() => server.stop());
-  const redis = new Redis(server.url);
-  cleanups.push(() => redis.quit());
-  const openStore = async () => {
-    const store = await openRedisStore({ url: server.url, retentionMs: 86_400_000 });
-    cleanups.push(() => store.close());
-    return store;
-  };
-  return { redis, store: await openStore(), openStore };
-}
-
-async function openLine() {
-  const { redis } = await open();
-  const url = `redis://${redis.options.host}:${redis.options.port}`;
-  const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
-  cleanups.push(() => connection.close());
-  return { redis, connection };
-}
+import type { RedisStore } from './index.ts';
+import { ownRedis } from './testing/own-redis.ts';
 
 const newKeys = (count: number) => Array.from({ length: count }, () => jobKey('tenant', `job_${randomUUID()}`));
 const completed = terminal('completed');
-
-async function calls(redis: Redis): Promise<number> {
-  return Number(/cmdstat_fcall:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
-}
 
 async function collect(store: RedisStore, key: JobKey): Promise<JobEvent[]> {
   const seen: JobEvent[] = [];
@@ -51,19 +19,21 @@ async function collect(store: RedisStore, key: JobKey): Promise<JobEvent[]> {
 
 describe('appends of one turn', () => {
   it('are few calls, however many stories they belong to', async () => {
-    const { redis, store } = await open();
+    const { openStore, functionCalls } = await ownRedis();
+    const store = await openStore();
     const keys = newKeys(500);
     await store.resultStream.append(keys[0]!, 0, 0, [delta('teaches the server')]);
-    const before = await calls(redis);
+    const before = await functionCalls();
     const answers = await Promise.all(
       keys.map((key, index) => store.resultStream.append(key, 0, index === 0 ? 1 : 0, [delta('a')])),
     );
     expect(new Set(answers)).toEqual(new Set(['ok']));
-    expect((await calls(redis)) - before).toBe(4);
+    expect((await functionCalls()) - before).toBe(4);
   });
 
   it('are each written or refused for themselves', async () => {
-    const { redis, store } = await open();
+    const { redis, openStore } = await ownRedis();
+    const store = await openStore();
     const [ended, behind, foreign, twice, good] = newKeys(5) as [JobKey, JobKey, JobKey, JobKey, JobKey];
     await store.resultStream.append(ended, 0, 0, [delta('a'), completed]);
     await store.resultStream.append(behind, 0, 0, [delta('a')]);
@@ -96,7 +66,8 @@ describe('appends of one turn', () => {
   });
 
   it('leave nothing behind when their place is wrong', async () => {
-    const { redis, store } = await open();
+    const { redis, openStore } = await ownRedis();
+    const store = await openStore();
     const [empty, short, long] = newKeys(3) as [JobKey, JobKey, JobKey];
     await store.resultStream.append(short, 0, 0, [delta('a')]);
     await store.resultStream.append(long, 0, 0, [delta('a'), delta('b'), delta('c')]);
@@ -128,7 +99,8 @@ describe('appends of one turn', () => {
   });
 
   it('know themselves when they come again, also behind a newer fence or the end, and never another', async () => {
-    const { redis, connection } = await openLine();
+    const { redis, connect } = await ownRedis();
+    const connection = await connect();
     const append = async (of: Partial<Append> & { entries: string[] }) =>
       new AppendLine(connection, 'feed:', 86_400_000).append({ ...own, terminal: false, ...of });
     const own = { job: 'mine:job', events: 'mine:events', fence: 0, afterSeq: 0 };
@@ -147,7 +119,8 @@ describe('appends of one turn', () => {
   });
 
   it('reach the followers of each story in every process, whatever characters they hold', async () => {
-    const { store, openStore } = await open();
+    const { openStore } = await ownRedis();
+    const store = await openStore();
     const stores = [store, await openStore(), await openStore()];
     const keys = newKeys(60);
     const text = 'a\nb\r\u2028\u2029\u0000 1 2 0 []';
@@ -163,7 +136,8 @@ describe('appends of one turn', () => {
   });
 
   it('strike off a process that is gone, and no other', async () => {
-    const { redis, store, openStore } = await open();
+    const { redis, openStore } = await ownRedis();
+    const store = await openStore();
     const leaving = await openStore();
     const staying = await openStore();
     const keys = newKeys(3);

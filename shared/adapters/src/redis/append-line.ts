@@ -4,6 +4,7 @@
  */
 import type { RedisConnection } from './connection.ts';
 import { markLength } from './mark.ts';
+import { pushEntries } from './push-entries.ts';
 import { readDone, StepLine, stepScript } from './step-line.ts';
 import { tellFollowers } from './story-news.ts';
 
@@ -19,12 +20,11 @@ export interface Append {
 }
 
 /**
- * Answers 1, or 0 when stale. Entries are pushed before the place is looked at, since the answer tells the length: it costs one step less, and
- * what turns out to be in the wrong place is taken back before anything else happens.
+ * Answers 1, or 0 when stale.
  * KEYS: job, events. ARGV: fence, last number, 1 when terminal, then the entries. For all: retention and the prefix of the channels.
  */
 const appendStep = stepScript({
-  prelude: `${tellFollowers}
+  prelude: `${tellFollowers}${pushEntries}
 local function isRepeated(events, place, entry)
   local there = redis.call('LINDEX', events, place)
   return there and string.sub(there, 1, ${markLength}) == string.sub(entry, 1, ${markLength})
@@ -43,14 +43,7 @@ local known = call('HMGET', job, 'fence', 'ended', 'state', 'followers')
 local isOpen = (known[1] or '0') == ARGV[at] and not known[2]
 if last < first then return isOpen and call('LLEN', events) == from and '1' or '0' end
 if not isOpen then return isRepeated(events, from, ARGV[first]) and '1' or '0' end
-for part = first, last, 1000 do
-  local upTo = math.min(part + 999, last)
-  local length = call('RPUSH', events, unpack(ARGV, part, upTo))
-  if length ~= from + upTo - first + 1 then
-    call('LTRIM', events, 0, part - upTo - 2)
-    return isRepeated(events, from, ARGV[first]) and '1' or '0'
-  end
-end
+if not pushBehind(events, from, ARGV, first, last) then return isRepeated(events, from, ARGV[first]) and '1' or '0' end
 if terminal == '1' then call('HSET', job, 'ended', 1) end
 if not known[3] then
   call('PEXPIRE', job, shared.retention)

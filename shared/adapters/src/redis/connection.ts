@@ -98,7 +98,8 @@ class Calls {
   readonly #line = new WaitingLine(mostWaiting);
   #unanswered = 0;
   #corked: Redis['stream'] | undefined;
-  #atTurnEnd: (() => void)[] = [];
+  #turnEndWorks: (() => void)[] = [];
+  #turnEnds = false;
 
   constructor(redis: Redis, deadlineMs: number) {
     this.#redis = redis;
@@ -129,12 +130,20 @@ class Calls {
   }
 
   atTurnEnd(work: () => void): void {
-    if (this.#atTurnEnd.push(work) === 1) setImmediate(() => this.#endTurn());
+    this.#turnEndWorks.push(work);
+    this.#endTurnLater();
+  }
+
+  #endTurnLater(): void {
+    if (this.#turnEnds) return;
+    this.#turnEnds = true;
+    setImmediate(() => this.#endTurn());
   }
 
   #endTurn(): void {
-    const works = this.#atTurnEnd;
-    this.#atTurnEnd = [];
+    this.#turnEnds = false;
+    const works = this.#turnEndWorks;
+    this.#turnEndWorks = [];
     for (const work of works) work();
     this.#uncork();
   }
@@ -146,7 +155,7 @@ class Calls {
     this.#uncork();
     this.#corked = stream;
     stream.cork();
-    setImmediate(() => this.#uncork());
+    this.#endTurnLater();
   }
 
   #uncork(): void {

@@ -6,10 +6,11 @@ import type { RedisConnection } from './connection.ts';
 import { toEntries, toEntry } from './entry.ts';
 import type { Expected } from './expectations.ts';
 import { recordFields, toFields, toRecord } from './job-hash.ts';
-import { createLine, createRecord, tenantOf } from './job-store.ts';
+import { createRecord, creationLine, tenantOf } from './job-store.ts';
 import type { Keyspace } from './keyspace.ts';
 import { laterWrites } from './later-writes.ts';
 import { newMark } from './mark.ts';
+import { pushEntries } from './push-entries.ts';
 import { script, serverClock } from './script.ts';
 import { readDone, StepLine, stepScript } from './step-line.ts';
 import { tellFollowers } from './story-news.ts';
@@ -63,7 +64,7 @@ return {'taken', fence, 1, record}
  * ARGV: seven, 1 when the lease stays, number of fields and values to set, these, then the entries. For all: the prefix of the channels.
  */
 const finishJob = stepScript({
-  prelude: tellFollowers + laterWrites,
+  prelude: tellFollowers + pushEntries + laterWrites,
   begin: `
 shared = newLater()
 shared.told = newTold(ARGV[1])
@@ -76,14 +77,7 @@ local newest, over, state, writer, moved, createdAt, followers =
 if moved == mark then return '1' end
 if newest ~= fence or over or state ~= 'in_progress' or tonumber(writer or 0) > tonumber(fence) then return '0' end
 local first = at + 8 + count
-for part = first, last, 1000 do
-  local upTo = math.min(part + 999, last)
-  local length = redis.call('RPUSH', events, unpack(ARGV, part, upTo))
-  if length ~= afterSeq + upTo - first + 1 then
-    redis.call('LTRIM', events, 0, part - upTo - 2)
-    return '0'
-  end
-end
+if not pushBehind(events, afterSeq, ARGV, first, last) then return '0' end
 if keeps == '1' then
   redis.call('HSET', job, 'state', to, 'writer', fence, 'moved', mark, 'ended', 1, unpack(ARGV, at + 8, first - 1))
 else
@@ -114,7 +108,7 @@ export function createJobSteps(
   keys: Keyspace,
   feeds: Readonly<Record<Exclude<Reading, 'nothing'>, Expecting>>,
 ): JobSteps {
-  const creations = createLine(connection, keys);
+  const creations = creationLine(connection, keys);
   const ends = new StepLine({ connection, script: finishJob, shared: keys.feed(''), read: readDone });
   return {
     async accept(job, limits, reading = 'nothing') {

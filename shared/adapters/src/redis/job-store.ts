@@ -22,7 +22,7 @@ import { newMark } from './mark.ts';
 import { StepLine } from './step-line.ts';
 
 export function createJobStore(connection: RedisConnection, keys: Keyspace): JobStore {
-  const creations = createLine(connection, keys);
+  const creations = creationLine(connection, keys);
   return {
     create: (job, limits) => createRecord(creations, keys, job, limits),
 
@@ -85,7 +85,7 @@ const nothingElse: AtCreation = { entry: '', address: '', places: 0 };
 
 type CreateAnswer = [outcome: string, detail: unknown, worker?: string];
 
-export function createLine(connection: RedisConnection, keys: Keyspace): StepLine<CreateAnswer> {
+export function creationLine(connection: RedisConnection, keys: Keyspace): StepLine<CreateAnswer> {
   const read = (answer: unknown) => answer as CreateAnswer;
   return new StepLine({ connection, script: createJob, shared: keys.handoff(''), read });
 }

@@ -2,39 +2,11 @@
 import type { NewJob } from '@inkwell/contracts';
 import type { HandedJob } from '@inkwell/ports';
 import { delta, terminal } from '@inkwell/ports/conformance';
-import { Redis } from 'ioredis';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { startOwnRedis } from '../../../../infra/services/redis.ts';
+import { describe, expect, it, vi } from 'vitest';
 import { noLimits, sampleJob } from '../embedded/testing/sample-job.ts';
-import { connectRedis } from './connection.ts';
-import { openRedisStore, type RedisStore } from './index.ts';
+import type { RedisStore } from './index.ts';
 import { StepLine, stepScript } from './step-line.ts';
-
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function open() {
-  const server = await startOwnRedis();
-  cleanups.push(() => server.stop());
-  const redis = new Redis(server.url);
-  cleanups.push(() => redis.quit());
-  return { redis, url: server.url };
-}
-
-async function openStore() {
-  const { redis, url } = await open();
-  const another = async () => {
-    const store = await openRedisStore({ url, retentionMs: 86_400_000 });
-    cleanups.push(() => store.close());
-    return store;
-  };
-  return { redis, store: await another(), another };
-}
-
-const calls = async (redis: Redis): Promise<number> =>
-  Number(/cmdstat_fcall:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
+import { ownRedis } from './testing/own-redis.ts';
 
 const outcomeOf = (answer: PromiseSettledResult<unknown>) =>
   answer.status === 'fulfilled' ? answer.value : `failed: ${(answer.reason as Error).message}`;
@@ -52,12 +24,11 @@ return {lastKey - key, sum}
 
 describe('steps of one turn', () => {
   it('have their own keys and arguments, in one call', async () => {
-    const { redis, url } = await open();
-    const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
-    cleanups.push(() => connection.close());
+    const { redis, connect, functionCalls } = await ownRedis();
+    const connection = await connect();
     const line = new StepLine({ connection, script: add, shared: 10, read: (answer) => answer });
     await line.take([], []);
-    const before = await calls(redis);
+    const before = await functionCalls();
     await redis.set('text', 'no number');
     const answers = await Promise.allSettled([
       line.take(['a'], [1, '2', 3]),
@@ -75,27 +46,26 @@ describe('steps of one turn', () => {
       [3, 7],
       expect.stringContaining('failed'),
     ]);
-    expect((await calls(redis)) - before).toBe(1);
+    expect((await functionCalls()) - before).toBe(1);
     expect(await redis.mget('a', 'b', 'c')).toEqual(['130', '70', '70']);
   });
 
   it('are several calls when they are very many or very long', async () => {
-    const { redis, url } = await open();
-    const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
-    cleanups.push(() => connection.close());
+    const { redis, connect, functionCalls } = await ownRedis();
+    const connection = await connect();
     const line = new StepLine({ connection, script: add, shared: 1, read: (answer) => answer });
     await line.take([], []);
-    const before = await calls(redis);
+    const before = await functionCalls();
     await Promise.all(Array.from({ length: 300 }, () => line.take(['many'], [1])));
-    const between = await calls(redis);
+    const between = await functionCalls();
     await Promise.all(Array.from({ length: 3 }, () => line.take(['long'], ['1'.padStart(200_000, '0')])));
-    expect([between - before, (await calls(redis)) - between]).toEqual([3, 2]);
+    expect([between - before, (await functionCalls()) - between]).toEqual([3, 2]);
     expect(await redis.mget('many', 'long')).toEqual(['300', '3']);
   });
 
   it('fail with their call', async () => {
-    const { url } = await open();
-    const connection = await connectRedis({ url, deadlineMs: 5000, log: () => undefined });
+    const { connect } = await ownRedis();
+    const connection = await connect();
     const line = new StepLine({ connection, script: add, shared: 1, read: (answer) => answer });
     await line.take([], []);
     const answers = Promise.allSettled([line.take(['a'], [1]), line.take(['b'], [1])]);
@@ -106,7 +76,8 @@ describe('steps of one turn', () => {
 
 describe('jobs of one turn', () => {
   it('are made in one call, each by its own limits and with its own metadata', async () => {
-    const { redis, store } = await openStore();
+    const { redis, openStore, functionCalls } = await ownRedis();
+    const store = await openStore();
     const [plain, tagged, broken, full, again] = [
       sampleJob('acme', 'plain'),
       sampleJob('acme', 'tagged', { metadata: { run: '7', kind: 'nightly' } }),
@@ -117,7 +88,7 @@ describe('jobs of one turn', () => {
     await store.jobSteps.accept(again, noLimits);
     const name = (await redis.keys('*again*:job'))[0]!.replace('again', 'broken');
     await redis.set(name, 'no hash');
-    const before = await calls(redis);
+    const before = await functionCalls();
     const answers = await Promise.allSettled([
       store.jobSteps.accept(plain, noLimits),
       store.jobSteps.accept(tagged, noLimits),
@@ -132,13 +103,14 @@ describe('jobs of one turn', () => {
       { outcome: 'full', scope: 'tenant', queued: 0 },
       { outcome: 'exists', record: expect.objectContaining({ id: 'again', createdAt: 5 }) },
     ]);
-    expect((await calls(redis)) - before).toBe(1);
+    expect((await functionCalls()) - before).toBe(1);
     const found = await store.jobStore.list({ tenant: 'acme', metadata: { run: '7', kind: 'nightly' } }, { limit: 9 });
     expect(found.records.map(({ id }) => id)).toEqual(['tagged']);
   });
 
   it('are handed over as far as there are places, and each worker hears of its own', async () => {
-    const { redis, store, another } = await openStore();
+    const { redis, openStore, functionCalls } = await ownRedis();
+    const store = await openStore();
     const heard = new Map<string, string[]>();
     const offer = async ({ handoff }: RedisStore, workerId: string, places: number) => {
       const ids: string[] = [];
@@ -149,14 +121,14 @@ describe('jobs of one turn', () => {
       return offered;
     };
     await store.jobSteps.accept(sampleJob('acme', 'first'), noLimits);
-    const gone = await another();
+    const gone = await openStore();
     await offer(gone, 'gone', 9);
     await gone.close();
     const offers = [await offer(store, 'large', 3), await offer(store, 'small', 2)];
     const jobs = Array.from({ length: 7 }, (_, index) => sampleJob('acme', `${index}`));
-    const before = await calls(redis);
+    const before = await functionCalls();
     const answers = await Promise.all(jobs.map((job) => store.jobSteps.accept(job, noLimits)));
-    expect((await calls(redis)) - before).toBe(1);
+    expect((await functionCalls()) - before).toBe(1);
     const states = answers.map((answer) => (answer.outcome === 'created' ? answer.record.state : answer.outcome));
     expect(states).toEqual([...Array(5).fill('in_progress'), 'queued', 'queued']);
     await vi.waitUntil(() => offers.every(({ open }) => open === 0), { timeout: 30_000 });
@@ -169,7 +141,8 @@ describe('jobs of one turn', () => {
   });
 
   it('end in one call, each by its own fence and place', async () => {
-    const { redis, store } = await openStore();
+    const { openStore, functionCalls } = await ownRedis();
+    const store = await openStore();
     const jobs = ['ends', 'behind', 'lost'].map((id) => sampleJob('acme', id));
     const [ends, behind, lost] = jobs.map(({ key }) => key) as [NewJob['key'], NewJob['key'], NewJob['key']];
     for (const job of jobs) {
@@ -179,7 +152,7 @@ describe('jobs of one turn', () => {
     const events = [delta('text'), terminal('completed')];
     const end = { fence: 1, afterSeq: 2, events, state: 'completed', patch: { finishedAt: 9 } } as const;
     expect(await store.jobSteps.finish(ends, { ...end, fence: 9 })).toBe('stale');
-    const before = await calls(redis);
+    const before = await functionCalls();
     const answers = await Promise.all([
       store.jobSteps.finish(behind, { ...end, afterSeq: 1 }),
       store.jobSteps.finish(ends, end),
@@ -187,7 +160,7 @@ describe('jobs of one turn', () => {
       store.jobSteps.finish(behind, { ...end, afterSeq: 3 }),
     ]);
     expect(answers).toEqual(['stale', 'ok', 'stale', 'stale']);
-    expect((await calls(redis)) - before).toBe(1);
+    expect((await functionCalls()) - before).toBe(1);
     const states = await Promise.all([ends, behind, lost].map(async (key) => (await store.jobStore.get(key))?.state));
     expect(states).toEqual(['completed', 'in_progress', 'in_progress']);
     const lengths = [ends, behind, lost].map(async (key) => (await store.resultStream.read(key, 0, 10)).length);
