@@ -78,15 +78,21 @@ function hashEntry(seq: number, previous: string, record: AuditRecord): string {
   return hashText(canonicalForm(seq, previous, record));
 }
 
-/** The entries that come after `head`, in this order. */
-export function chainAfter(head: AuditHead, records: readonly AuditRecord[]): AuditEntry[] {
+/** What comes after `head`: of each record its place, and its canonical form. */
+function linksAfter(head: AuditHead, records: readonly AuditRecord[]) {
   let { seq, hash } = head;
   return records.map((record) => {
     const previous = hash;
     seq += 1;
-    hash = hashEntry(seq, previous, record);
-    return { ...record, seq, previous, hash };
+    const form = canonicalForm(seq, previous, record);
+    hash = hashText(form);
+    return { record, form, place: { seq, previous, hash } };
   });
+}
+
+/** The entries that come after `head`, in this order. */
+export function chainAfter(head: AuditHead, records: readonly AuditRecord[]): AuditEntry[] {
+  return linksAfter(head, records).map(({ record, place }) => ({ ...record, ...place }));
 }
 
 /** A piece of the chain as it is hashed: its text, and the place behind it. */
@@ -98,13 +104,9 @@ export interface ChainPiece {
 
 /** The piece that comes after `head`: these records, at least one, in this order. */
 export function chainPiece(head: AuditHead, records: readonly AuditRecord[]): ChainPiece {
-  let { seq, hash } = head;
-  const forms = records.map((record) => {
-    const form = canonicalForm(++seq, hash, record);
-    hash = hashText(form);
-    return form;
-  });
-  return { text: `[${forms.join(',')}]`, last: { seq, hash } };
+  const links = linksAfter(head, records);
+  const { seq, hash } = links.at(-1)!.place;
+  return { text: `[${links.map(({ form }) => form).join(',')}]`, last: { seq, hash } };
 }
 
 /**

@@ -4,7 +4,6 @@
  * over all blocks, so the same refusal tells of events that are there already, and they are looked for only when there is reason to. A block is
  * there whole or not at all. The head is a document of another collection.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   type AuditEntry,
   type AuditHead,
@@ -19,14 +18,12 @@ import { knownAmong } from './known-among.ts';
 import { chunksOf, firstOfEach } from './lists.ts';
 import type { AuditBlock, AuditKind } from './recorder-schema.ts';
 import { spanOf, spanWithin } from './span.ts';
+import { untilAccepted } from './until-accepted.ts';
 
 /** Blocks are read whole, also for one entry. */
 const mostEntriesPerBlock = 500;
 /** Blocks fetched at once: many, where little was appended at a time. */
 const batchSize = 16;
-/** Others who append at the same time; each try of ours means that one of them got on. */
-const maxTries = 100;
-const longestPauseMs = 20;
 /** About as many ids of facts we appended ourselves are kept in mind: a job's creation is told again at its end. */
 const mostRemembered = 50_000;
 
@@ -156,14 +153,8 @@ export function createAuditLog({ audit, auditHeads, call }: MongoConnection): Au
   const append = async (records: readonly AuditRecord[]): Promise<void> => {
     const fresh = firstOfEach(records, ({ factId }) => factId).filter((record) => !isOwn(record));
     if (fresh.length === 0) return;
-    for (let tries = 0; tries < maxTries; tries++) {
-      if (await tryToAppend(fresh)) {
-        remember(fresh);
-        return;
-      }
-      await delay(Math.random() * longestPauseMs);
-    }
-    throw new Error('too many append to the audit log at once');
+    await untilAccepted(() => tryToAppend(fresh), 'append to the audit log');
+    remember(fresh);
   };
 
   /** Entries of the blocks at this place in the order of their numbers, or against it, that match and are `within`. */

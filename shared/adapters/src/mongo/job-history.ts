@@ -2,7 +2,6 @@
  * JobHistory over MongoDB: jobs of one tenant and hour that are recorded together are one document. The keys of all documents are unique, so one that
  * holds a job which is there already is refused whole; it is made again of the others.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { type JobEnded, type JobKey, jobKey } from '@inkwell/contracts';
 import { bucketMs, type HistoryFilter, type JobHistory } from '@inkwell/ports';
 import { mongo } from 'mongoose';
@@ -12,12 +11,10 @@ import { knownAmong } from './known-among.ts';
 import { chunksOf, firstOfEach } from './lists.ts';
 import type { HistoryBlock, UseSum } from './recorder-schema.ts';
 import { spanOf, spanWithin } from './span.ts';
+import { untilAccepted } from './until-accepted.ts';
 
 /** What is read of a block to find one job should not be much. */
 const mostJobsPerBlock = 500;
-/** Others who record the same jobs at the same time; each refusal means that one of them got on. */
-const maxTries = 100;
-const longestPauseMs = 20;
 /** Blocks fetched at once: many, where little was recorded at a time. */
 const batchSize = 16;
 
@@ -75,15 +72,14 @@ export function createJobHistory({ history, call }: MongoConnection): JobHistory
 
   const record = async (jobs: readonly JobEnded[]): Promise<void> => {
     let missing = firstOfEach(jobs, ({ key }) => key);
-    for (let tries = 0; tries < maxTries; tries++) {
+    await untilAccepted(async () => {
       const refused = await insertMissing(history.collection, toBlocks(missing));
-      if (refused.length === 0) return;
+      if (refused.length === 0) return true;
       const open = new Set(refused.flatMap(({ keys }) => keys));
       const there = await known([...open]);
       missing = missing.filter(({ key }) => open.has(key) && !there.has(key));
-      await delay(Math.random() * longestPauseMs);
-    }
-    throw new Error('too many record the same jobs at once');
+      return false;
+    }, 'record the same jobs');
   };
 
   const list: JobHistory['list'] = async (filter, { limit, after }) => {
