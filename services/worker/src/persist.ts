@@ -18,24 +18,8 @@ export interface Persistence {
 }
 
 /** @throws the signal's reason once it aborts; nothing else */
-export async function persist<T>(persistence: Persistence, what: string, call: () => Promise<T>): Promise<T> {
-  persistence.signal.throwIfAborted();
-  try {
-    return await deadlines.bound(call, what);
-  } catch (error) {
-    return await tryAgain(persistence, what, call, error);
-  }
-}
-
-/** @param failure of the first try, which is kept apart since nearly all calls succeed at once */
-function tryAgain<T>({ log, signal }: Persistence, what: string, call: () => Promise<T>, failure: unknown): Promise<T> {
-  let tried = false;
-  const next = () => {
-    if (tried) return deadlines.bound(call, what);
-    tried = true;
-    throw failure;
-  };
-  return retry(next, {
+export function persist<T>({ log, signal }: Persistence, what: string, call: () => Promise<T>): Promise<T> {
+  return retry(() => deadlines.bound(call, what), {
     ...pauses,
     signal,
     onFailure: (err, pauseMs) => log.warn({ err, what, pauseMs }, 'a call to the store failed and is tried again'),
