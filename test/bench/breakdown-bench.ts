@@ -6,7 +6,7 @@ import { childrenOf } from '../support/product-process.ts';
 import { Client, wallMs } from './client.ts';
 import { cpuTimeMs } from './cpu-time.ts';
 import { quantile, rounded } from './statistics.ts';
-import { ourCluster, type Servers, startServers, type Target } from './targets.ts';
+import { ourCluster, type Servers, startServers, type Target, warmSeconds } from './targets.ts';
 import { load } from './wrk.ts';
 
 export interface Hop {
@@ -26,8 +26,6 @@ const one = { model: 'inkwell-small', prompt: 'x', max_tokens: 1, ignore_eos: tr
 const samples = 300;
 const clients = 64;
 const seconds = 10;
-/** Until what is compiled while it runs (V8's and Java's alike) is as fast as it gets. */
-const warmSeconds = 30;
 
 export async function benchBreakdown(progress: (text: string) => void): Promise<BreakdownResult> {
   progress('breakdown: starting a cluster');

@@ -13,6 +13,7 @@ import {
   type Servers,
   startServers,
   type Target,
+  warmSeconds,
 } from './targets.ts';
 import { type LoadResult, load } from './wrk.ts';
 
@@ -46,8 +47,6 @@ interface Round {
 const one = { model: 'inkwell-small', prompt: 'x', max_tokens: 1, ignore_eos: true };
 const samples = 400;
 const seconds = 5;
-/** Until what is compiled while it runs (V8's and Java's alike) is as fast as it gets. */
-const warmSeconds = 30;
 const clients = 64;
 
 export async function benchCluster(rounds: number, progress: (text: string) => void): Promise<ClusterRow[]> {
