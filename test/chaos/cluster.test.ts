@@ -73,6 +73,18 @@ async function untilAllRun(signal: AbortSignal): Promise<void> {
   }
 }
 
+/** Who was killed again and again takes a while to come back. */
+async function untilEveryGatewayAnswers(signal: AbortSignal): Promise<void> {
+  for (const url of cluster.gateways) {
+    const answers = () =>
+      fetch(`${url}/api/health/readiness`, { signal }).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    while (!(await answers())) await delay(50, undefined, { signal });
+  }
+}
+
 const textsOf = (job: JobBody): string[] => job.result?.choices.map(({ text }) => text) ?? [];
 const follow = (id: string, signal: AbortSignal) =>
   collectStream(() => `${cluster.url}/v1/jobs/${id}/events`, headers, signal);
@@ -135,6 +147,7 @@ describe('a cluster whose processes die', () => {
     console.log(`${streams.size} streams, ${reconnects} reconnects`);
     for (const i of numbers) expectOneEnd(await follow(`rough-${i}`, signal));
     expect(killed.length).toBeGreaterThan(kills / 2);
+    await untilEveryGatewayAnswers(signal);
   });
 
   it('lets none of the writes of a worker through that was stopped past its lease and goes on', {
