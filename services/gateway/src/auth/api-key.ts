@@ -1,6 +1,6 @@
 /**
  * Making, checking and hashing API keys. A key is `ik_`, 30 random base62 characters (178 bits) and a CRC-32 of what stands before it, so a
- * mistyped key is refused without a look-up. Only the keyed hash of a key is ever kept.
+ * mistyped key is refused without a look-up. Only the keyed hash of a key is ever stored.
  */
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
